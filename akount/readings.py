@@ -173,7 +173,9 @@ def _value(name: str, raw: Any) -> Value:
 
 def _line(raw: Any) -> Line:
     numbers = {k: _decimal(raw[k]) for k in ("quantity", "unit_price", "amount", "tax_rate", "tax_amount")}
-    return Line(_text(raw["description"]), **numbers, confidence=_whole(raw["confidence"], 0, 100), evidence=_evidence(raw["evidence"]))
+    return Line(
+        _text(raw["description"]), **numbers, confidence=_whole(raw["confidence"], 0, 100), evidence=_evidence(raw["evidence"])
+    )
 
 
 def _band(raw: Any) -> TaxBand:

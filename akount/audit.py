@@ -1,0 +1,36 @@
+"""The append-only log of who did what, written in the transaction of the deed itself."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy.orm import Session
+
+from akount.models import AuditEntry
+
+
+def record(
+    session: Session,
+    *,
+    tenant_id: uuid.UUID | None,
+    actor: str,
+    role: str,
+    action: str,
+    target: str,
+    reason: str = "",
+    address: str = "",
+    request_id: str = "",
+) -> None:
+    """Adds one entry; `actor` and `target` are `sort:id`, `action` is `noun.verb`."""
+    session.add(
+        AuditEntry(
+            tenant_id=tenant_id,
+            actor=actor,
+            role=role,
+            action=action,
+            target=target,
+            reason=reason,
+            address=address,
+            request_id=request_id,
+        )
+    )

@@ -1,0 +1,188 @@
+"""The database: one engine a process, two ways in (to write, to read), and the schema it must have.
+
+SQLite runs in WAL mode and starts every writing transaction with BEGIN IMMEDIATE: with the driver's defaults
+concurrent updates were lost. Foreign errors become `Unavailable` here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, TypeDecorator, create_engine, event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+from akount.errors import SettingsError, Unavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+READ_ONLY = "akount_read_only"
+SQLITE_BUSY_SECONDS = 30
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[dt.datetime]):
+    """An instant in UTC; SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
+        """Refuses an instant without a zone."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("an instant without a zone")
+        return None if value is None else value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
+        """The instant, in UTC."""
+        return None if value is None else value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A decimal kept as text: SQLite would turn it into a float."""
+
+    impl = String(64)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Plain digits, no exponent."""
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        """The decimal."""
+        return None if value is None else Decimal(value)
+
+
+def now() -> dt.datetime:
+    """This instant, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Database:
+    """One process's way to the database. Never shared across a fork: open one in each process."""
+
+    def __init__(self, url: str, *, pooled: bool = True, connect_timeout: int = 10) -> None:
+        self.url: URL = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(self.url, pooled=pooled, connect_timeout=connect_timeout)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose work is committed at the end, or not at all."""
+        with _translated(), self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session to read with; it takes no lock that a writer could wait for."""
+        with _translated(), self._sessions() as session:
+            session.connection(execution_options={READ_ONLY: True})
+            yield session
+
+    def ping(self) -> None:
+        """Raises Unavailable unless the database answers."""
+        with self.snapshot() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Gives every connection back to the system."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise Unavailable("The database does not answer; try again in a moment.", code="database_unavailable") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("The database went away; try again in a moment.", code="database_unavailable") from error
+        raise
+
+
+def _engine(url: URL, *, pooled: bool, connect_timeout: int) -> Engine:
+    options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, **options)
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    if pooled:
+        options |= {"pool_size": 5, "max_overflow": 5, "pool_timeout": 10, "pool_pre_ping": True, "pool_recycle": 1800}
+    arguments = {
+        "connect_timeout": connect_timeout,
+        "application_name": "akount",
+        "options": "-c statement_timeout=15000 -c timezone=UTC",
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+    }
+    return create_engine(url, connect_args=arguments, **options)
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by _sqlite_begin, not by the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READ_ONLY) else "BEGIN IMMEDIATE")
+
+
+def _alembic(url: URL) -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["url"] = url
+    return config
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Brings the schema to a revision, up or down (`head` or `base` for all the way)."""
+    made = make_url(url)
+    with _translated():
+        if made.get_backend_name() == "sqlite" and made.database:
+            Path(made.database).parent.mkdir(parents=True, exist_ok=True)
+        (command.downgrade if revision == "base" else command.upgrade)(_alembic(made), revision)
+
+
+def schema_revision(database: Database) -> tuple[str | None, str]:
+    """The revision the database has and the one this program needs."""
+    head = ScriptDirectory.from_config(_alembic(database.url)).get_current_head() or ""
+    with _translated(), database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision(), head
+
+
+def require_head(database: Database) -> None:
+    """Refuses to go on with a schema that this program was not written for."""
+    current, head = schema_revision(database)
+    if current != head:
+        raise SettingsError(
+            f"The database schema is at {current or 'nothing'}, this program needs {head}: run `python -m akount migrate`."
+        )

@@ -1,0 +1,332 @@
+"""The tables. Rows are moved by the ledger (jobs), drafts and records (records), accounts (people); nobody else writes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Date, Enum, ForeignKey, Index, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from akount.db import Exact, Instant, metadata, now
+
+
+class JobStatus(enum.StrEnum):
+    """Where a job stands. docs/states.md has the picture and a sentence for each arrow."""
+
+    WAITING = "waiting"  # may be claimed
+    ACTIVE = "active"  # a worker holds it, until lease_until
+    DELAYED = "delayed"  # may be claimed from run_at on: an attempt failed for a passing reason
+    COMPLETED = "completed"  # its record is written
+    FAILED = "failed"  # a dead letter: permanent error, or out of attempts
+    CANCELLED = "cancelled"  # a person took it back
+
+
+TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class RecordStatus(enum.StrEnum):
+    """Where a record stands on its way into the books."""
+
+    DRAFT = "draft"  # made without review: confident, all checks passed, consented
+    NEEDS_REVIEW = "needs_review"  # a person must look
+    MANUAL_ENTRY = "manual_entry"  # too little was found: a person enters it
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class Role(enum.StrEnum):
+    """What somebody is in a tenant; `operator` is outside all tenants."""
+
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    ACCOUNTANT = "ACCOUNTANT"
+    BOOKKEEPER = "BOOKKEEPER"
+    INVESTOR = "INVESTOR"
+    ADVISOR = "ADVISOR"
+    VIEWER = "VIEWER"
+    OPERATOR = "operator"
+
+
+class Base(DeclarativeBase):
+    metadata = metadata
+    type_annotation_map = {  # noqa: RUF012
+        dt.datetime: Instant,
+        dt.date: Date,
+        uuid.UUID: Uuid,
+        Decimal: Exact,
+        dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
+        list[Any]: JSON().with_variant(JSONB(), "postgresql"),
+    }
+
+
+def _enum(kind: type[enum.StrEnum]) -> Enum:
+    return Enum(kind, native_enum=False, length=20, values_callable=lambda e: [m.value for m in e], create_constraint=False)
+
+
+def _id() -> Mapped[uuid.UUID]:
+    return mapped_column(primary_key=True, default=uuid.uuid4)
+
+
+def _tenant() -> Mapped[uuid.UUID]:
+    return mapped_column(ForeignKey("tenants.id"), index=True)
+
+
+class Tenant(Base):
+    """A customer: everything belongs to one."""
+
+    __tablename__ = "tenants"
+    id: Mapped[uuid.UUID] = _id()
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Entity(Base):
+    """A set of books of a tenant, such as one of its companies."""
+
+    __tablename__ = "entities"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class User(Base):
+    """A person, known by e-mail address."""
+
+    __tablename__ = "users"
+    id: Mapped[uuid.UUID] = _id()
+    email: Mapped[str] = mapped_column(String(320), unique=True)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Membership(Base):
+    """What a user is in a tenant, and what they consented to there (all off at first)."""
+
+    __tablename__ = "memberships"
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True, index=True)
+    role: Mapped[Role] = mapped_column(_enum(Role))
+    auto_create: Mapped[list[Any]] = mapped_column(default=list)
+    "kinds whose drafts may be made without review"
+    hosted_engines: Mapped[bool] = mapped_column(Boolean, default=False)
+    "whether documents may be sent to other people's engines"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class ApiKey(Base):
+    """A key of a tenant. Only its hash is kept; the key itself is shown once."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    role: Mapped[Role] = mapped_column(_enum(Role))
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    "sha256 of the whole key, in hex: the key has 256 random bits, a slow hash would add nothing"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    last_used_at: Mapped[dt.datetime | None]
+    "to the minute"
+    revoked_at: Mapped[dt.datetime | None]
+
+
+class Document(Base):
+    """A file somebody sent, and its kind."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    filename: Mapped[str] = mapped_column(String(255))
+    "as the sender named it, cleaned; for people only, never a path"
+    media_type: Mapped[str] = mapped_column(String(40))
+    "found from the content"
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    storage_key: Mapped[str] = mapped_column(String(200), unique=True)
+    uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Job(Base):
+    """One line of the ledger: this document is to be read. Moved only by ledger.py."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_eligible", "queue", "status", "run_at"),
+        Index("ix_jobs_lease", "status", "lease_until"),
+        Index("ix_jobs_history", "tenant_id", "status", "created_at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), unique=True)
+    queue: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(20))
+    status: Mapped[JobStatus] = mapped_column(_enum(JobStatus), default=JobStatus.WAITING)
+    progress: Mapped[int] = mapped_column(Integer, default=0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    "counted attempts, the running one included; one that was given back at a shutdown does not count"
+    max_attempts: Mapped[int] = mapped_column(Integer)
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    "how often it was claimed: a worker whose number is not this one no longer holds the job"
+    worker: Mapped[str | None] = mapped_column(String(200))
+    "who holds it: host:process:start, see ledger.worker_name"
+    run_at: Mapped[dt.datetime] = mapped_column(default=now)
+    "not to be claimed before"
+    rung_at: Mapped[dt.datetime | None]
+    "when the bell was last rung for it"
+    lease_until: Mapped[dt.datetime | None]
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    "of the request that brought it, for the logs"
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    error_detail: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[dict[str, Any] | None]
+    version: Mapped[int] = mapped_column(BigInteger, default=1)
+    "grows with every change: the ETag and the id of events"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    started_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+    discarded_at: Mapped[dt.datetime | None]
+    discard_reason: Mapped[str | None] = mapped_column(Text)
+    archived_at: Mapped[dt.datetime | None]
+    "left the queue's history (R7); the line itself stays with its document"
+    document: Mapped[Document] = relationship()
+
+
+class Attempt(Base):
+    """One ended attempt at a job."""
+
+    __tablename__ = "attempts"
+    id: Mapped[uuid.UUID] = _id()
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    number: Mapped[int]
+    worker: Mapped[str] = mapped_column(String(200))
+    started_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime]
+    outcome: Mapped[str] = mapped_column(String(20))
+    "completed, delayed, failed, given_back or lost"
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    error_detail: Mapped[str | None] = mapped_column(Text)
+
+
+class Counterparty(Base):
+    """Who a document is from (vendor) or for (client), per entity."""
+
+    __tablename__ = "counterparties"
+    __table_args__ = (UniqueConstraint("entity_id", "role", "name_key"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    "vendor or client, from the kind"
+    name: Mapped[str] = mapped_column(String(300))
+    name_key: Mapped[str] = mapped_column(String(300))
+    "the name folded: case, accents, punctuation and legal form gone"
+    tax_id: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Record(Base):
+    """The bill or invoice that came of a document. Amounts are minor units of `currency`; credits are negative."""
+
+    __tablename__ = "records"
+    __table_args__ = (Index("ix_records_list", "tenant_id", "kind", "created_at"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    "unique: the second guard, behind the fence, against booking a document twice"
+    kind: Mapped[str] = mapped_column(String(20))
+    status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
+    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    counterparty_name: Mapped[str | None] = mapped_column(String(300))
+    counterparty_tax_id: Mapped[str | None] = mapped_column(String(40))
+    iban: Mapped[str | None] = mapped_column(String(40))
+    number: Mapped[str | None] = mapped_column(String(200))
+    date: Mapped[dt.date | None]
+    due_date: Mapped[dt.date | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
+    subtotal: Mapped[int | None] = mapped_column(BigInteger)
+    tax_amount: Mapped[int | None] = mapped_column(BigInteger)
+    total_amount: Mapped[int | None] = mapped_column(BigInteger)
+    amount_due: Mapped[int | None] = mapped_column(BigInteger)
+    credit_note: Mapped[bool] = mapped_column(Boolean, default=False)
+    tax_breakdown: Mapped[list[Any]]
+    payment_terms: Mapped[dict[str, Any] | None]
+    confidence: Mapped[int]
+    field_confidence: Mapped[dict[str, Any]]
+    evidence: Mapped[dict[str, Any]]
+    checks: Mapped[list[Any]]
+    warnings: Mapped[list[Any]]
+    engine: Mapped[str] = mapped_column(String(40))
+    model_version: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int] = mapped_column(BigInteger, default=1)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now)
+    lines: Mapped[list[RecordLine]] = relationship(order_by="RecordLine.position")
+
+
+class RecordLine(Base):
+    """One position of a record."""
+
+    __tablename__ = "record_lines"
+    id: Mapped[uuid.UUID] = _id()
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    position: Mapped[int]
+    description: Mapped[str] = mapped_column(Text)
+    quantity: Mapped[Decimal | None]
+    unit_price: Mapped[Decimal | None]
+    "in major units: it may be finer than the currency"
+    amount: Mapped[int | None] = mapped_column(BigInteger)
+    tax_amount: Mapped[int | None] = mapped_column(BigInteger)
+    tax_rate: Mapped[Decimal | None]
+
+
+class Decision(Base):
+    """What the machine decided about a document, and on what grounds (S7)."""
+
+    __tablename__ = "decisions"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    input_hash: Mapped[str] = mapped_column(String(64))
+    engine: Mapped[str] = mapped_column(String(40))
+    engine_version: Mapped[str] = mapped_column(String(100))
+    confidence: Mapped[int]
+    extracted: Mapped[dict[str, Any]]
+    routing: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+    consent: Mapped[dict[str, Any]]
+    duration_ms: Mapped[int]
+    cost: Mapped[int] = mapped_column(BigInteger, default=0)
+    "in millionths of a US dollar; 0 for local engines"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class AuditEntry(Base):
+    """Who did what to what, from where; append-only: triggers refuse a change."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_tenant", "tenant_id", "created_at"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    actor: Mapped[str] = mapped_column(String(80))
+    "user:…, key:…, worker or shell"
+    role: Mapped[str] = mapped_column(String(20))
+    action: Mapped[str] = mapped_column(String(60))
+    target: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    address: Mapped[str] = mapped_column(String(45), default="")
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    outcome: Mapped[str] = mapped_column(String(20), default="done")
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)

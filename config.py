@@ -1,0 +1,292 @@
+"""All settings: declared once, typed, validated together before anything opens.
+
+A setting is read from the environment, else from the file that NAME_FILE names (Docker secrets), else, outside
+production, from `.env`, else it has its default. `load` reports every problem at once, by variable name, and never
+repeats a secret's value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from dotenv import dotenv_values
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from akount.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent
+TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+POSITIVE = validate.Range(min=1)
+
+
+class Switch(fields.Boolean):
+    """true/1/yes/on or false/0/no/off; any other spelling is an error."""
+
+    truthy = TRUE  # type: ignore[assignment]
+    falsy = FALSE  # type: ignore[assignment]
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(str(value).lower(), attr, data, **kwargs)
+
+
+class Items(fields.Field[tuple[str, ...]]):
+    """A comma-separated list; spaces around the items do not count, empty items neither."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[str, ...]:  # noqa: ARG002
+        return tuple(item.strip() for item in str(value).split(",") if item.strip())
+
+
+def _url(*schemes: str) -> Any:
+    def check(value: str) -> None:
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018  raises for a port that is no number
+        except ValueError:
+            raise ValidationError("Not a valid URL.") from None
+        if parts.scheme not in schemes:
+            raise ValidationError(f"Must be a URL that starts with {' or '.join(s + '://' for s in schemes)}.")
+
+    return check
+
+
+def _origins(value: tuple[str, ...]) -> None:
+    wrong = [o for o in value if o != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", o)]
+    if wrong:
+        raise ValidationError(f"Not an origin (scheme://host[:port], no path): {', '.join(wrong)}.")
+
+
+def _one_of(*choices: str) -> Any:
+    return fields.String(validate=validate.OneOf(choices, error=f"Must be one of: {', '.join(choices)}."))
+
+
+def _starts(*prefixes: str) -> Any:
+    def check(value: str) -> None:
+        if not value.startswith(prefixes):
+            raise ValidationError(f"Must start with {' or '.join(prefixes)}.")
+
+    return check
+
+
+def setting(kind: fields.Field[Any], default: Any, about: str, *, secret: bool = False, aliases: tuple[str, ...] = ()) -> Any:
+    """One setting: how it is read, what it is when nobody says, and a sentence for people."""
+    return field(default=default, metadata={"kind": kind, "about": about, "secret": secret, "aliases": aliases})
+
+
+def _text(*validators: Any) -> fields.String:
+    return fields.String(validate=list(validators))
+
+
+def _number(low: int = 1, high: int | None = None) -> fields.Integer:
+    return fields.Integer(validate=validate.Range(min=low, max=high))
+
+
+_DATABASES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg2")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process. The variable of `data_dir` is DATA_DIR, and so on."""
+
+    # the process
+    app_env: str = setting(_one_of("development", "production", "test"), "development", "development, production or test")
+    host: str = setting(_text(), "127.0.0.1", "address the web server listens on (0.0.0.0 in the container)")
+    port: int = setting(_number(0, 65535), 4000, "port the web server listens on")
+    web_processes: int = setting(_number(1, 64), 2, "gunicorn worker processes")
+    web_threads: int = setting(_number(2, 512), 16, "threads in each of them; half of them may serve event streams")
+    worker_processes: int = setting(_number(1, 64), 1, "processes that read documents, per queue")
+    log_level: str = setting(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least important log line to write")
+    log_format: str = setting(_one_of("json", "console", ""), "", "json or console; empty: json in production, else console")
+    secret_key: str = setting(_text(), "", "signs tickets; kept in DATA_DIR when empty, required in production", secret=True)
+    data_dir: str = setting(_text(), "var", "database, files, queue and credentials of the embedded mode")
+    # what it stands on
+    database_url: str = setting(_text(_url(*_DATABASES)), "", "Postgres or SQLite; empty: akount.db in DATA_DIR", secret=True)
+    redis_url: str = setting(_text(_url("redis", "rediss")), "", "wins over the REDIS_… parts below", secret=True)
+    redis_host: str = setting(_text(), "", "Redis for the queue (localhost if only its other parts are given); none: SQLite")
+    redis_port: int = setting(_number(1, 65535), 6379, "port of Redis")
+    redis_db: int = setting(_number(0, 15), 0, "database number of Redis, 0-15")
+    redis_username: str = setting(_text(), "", "user of Redis, if it has users")
+    redis_password: str = setting(_text(), "", "password of Redis", secret=True)
+    redis_tls_enabled: bool = setting(Switch(), False, "speak TLS with Redis")
+    redis_tls_ca_file: str = setting(_text(), "", "certificates that vouch for Redis; empty: those of the system")
+    redis_tls_verify: bool = setting(Switch(), True, "check the certificate of Redis; turning it off is refused in production")
+    storage_url: str = setting(
+        _text(_url("file", "s3")), "", "file:///directory or s3://bucket; empty: the bucket below, else DATA_DIR"
+    )
+    spaces_endpoint: str = setting(_text(_url("https", "http")), "", "address of the S3-compatible object storage")
+    spaces_bucket: str = setting(_text(), "", "its bucket")
+    spaces_access_key: str = setting(_text(), "", "its access key", secret=True)
+    spaces_secret_key: str = setting(_text(), "", "its secret key", secret=True)
+    spaces_region: str = setting(_text(), "us-east-1", "its region")
+    # the edge
+    cors_origins: tuple[str, ...] = setting(Items(validate=_origins), (), "origins a browser may call the API from")
+    trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
+    rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
+    jobs_per_minute: int = setting(_number(), 100, "uploads a minute of one tenant")
+    clerk_secret_key: str = setting(_text(_starts("sk_test_", "sk_live_")), "", "Clerk's secret key", secret=True)
+    clerk_publishable_key: str = setting(
+        _text(_starts("pk_test_", "pk_live_")),
+        "",
+        "Clerk's publishable key",
+        aliases=("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY",),
+    )
+    # other people's engines and scanners
+    mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
+    anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
+    clamav_host: str = setting(_text(), "", "clamd that looks at uploads; empty: none")
+    clamav_port: int = setting(_number(1, 65535), 3310, "its port")
+    # uploads and reading
+    max_upload_bytes: int = setting(_number(1024), 10_485_760, "largest file, in bytes")
+    max_pages: int = setting(_number(), 50, "most pages of a document")
+    max_pixels: int = setting(_number(), 60_000_000, "most pixels of an image")
+    scan_timeout_seconds: int = setting(_number(1, 3600), 60, "hard limit of one attempt at a document")
+    scan_memory_mb: int = setting(_number(256), 2048, "address space of the process that reads one document, MiB")
+    scan_max_attempts: int = setting(_number(1, 20), 3, "attempts at a document in all")
+    lease_seconds: int = setting(_number(5, 3600), 30, "a job whose worker has not been heard of for so long is given back")
+    # drafts
+    auto_create_confidence: int = setting(_number(0, 100), 80, "from here a draft may be made without review")
+    review_confidence: int = setting(_number(0, 100), 60, "below this a person enters the figures")
+    auto_create_limit: int = setting(_number(0), 5000, "largest total of a draft made without review, in units of its currency")
+    new_user_days: int = setting(_number(0), 30, "what a new user uploads is reviewed for so many days")
+    # retention of the queue's history
+    keep_completed_hours: int = setting(_number(), 24, "completed jobs stay in the history so long")
+    keep_completed_count: int = setting(_number(), 1000, "and at most so many for each queue")
+    keep_failed_days: int = setting(_number(), 7, "failed and cancelled jobs stay in the history so long")
+
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def production(self) -> bool:
+        """Whether this is the real thing."""
+        return self.app_env == "production"
+
+    @property
+    def directory(self) -> Path:
+        """DATA_DIR, absolute; a relative one lies beside the code."""
+        return (ROOT / self.data_dir).resolve()
+
+    @property
+    def database(self) -> str:
+        """The database as SQLAlchemy wants it named (2.1 reads postgresql:// as psycopg 3 and knows no postgres://)."""
+        if not self.database_url:
+            return f"sqlite:///{self.directory / 'akount.db'}"
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", self.database_url)
+
+    @property
+    def redis(self) -> str | None:
+        """The URL of Redis, or None when the queue lives in SQLite."""
+        if self.redis_url:
+            return self.redis_url
+        named = {"REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_TLS_ENABLED", "REDIS_DB"} & set(self.sources)
+        if not named and not self.redis_host:
+            return None
+        user = f"{quote(self.redis_username, safe='')}:{quote(self.redis_password, safe='')}@" if self.redis_password else ""
+        scheme = "rediss" if self.redis_tls_enabled else "redis"
+        return f"{scheme}://{user}{self.redis_host or 'localhost'}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def storage(self) -> str:
+        """Where files are kept, as a URL."""
+        bucket = f"s3://{self.spaces_bucket}" if self.spaces_bucket else ""
+        return self.storage_url or bucket or (self.directory / "files").as_uri()
+
+    @property
+    def logs_as_json(self) -> bool:
+        """Whether log lines are JSON."""
+        return (self.log_format or ("json" if self.production else "console")) == "json"
+
+
+DECLARED = tuple(f for f in dataclasses.fields(Settings) if "kind" in f.metadata)
+
+
+def variable(declared: dataclasses.Field[Any]) -> str:
+    """The environment variable of a setting."""
+    return declared.name.upper()
+
+
+def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """The validated settings. Raises SettingsError that names every problem, by variable."""
+    environ = os.environ if environ is None else environ
+    dotenv = {} if environ.get("APP_ENV") == "production" else dotenv_values(env_file or ROOT / ".env")
+    found, sources, problems = _collect(environ, {k: v for k, v in dotenv.items() if v is not None})
+    schema = Schema.from_dict({variable(f): f.metadata["kind"] for f in DECLARED})(unknown=EXCLUDE)
+    try:
+        values = schema.load(found)
+    except ValidationError as error:
+        problems += [f"{name}: {' '.join(texts)}" for name, texts in dict(error.messages_dict).items()]
+        values = error.valid_data
+    settings = Settings(**{name.lower(): value for name, value in values.items()}, sources=sources, warnings=_unknown(dotenv))
+    problems += _contradictions(settings)
+    if problems:
+        raise SettingsError("\n".join(["These settings must be corrected (see .env.example):", *("  " + p for p in problems)]))
+    return settings
+
+
+def _collect(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """What was said for each variable, by whom, and what could not be read. An empty value says nothing."""
+    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for declared in DECLARED:
+        name = variable(declared)
+        for place, where in ((environ, "environment"), (dotenv, ".env")):
+            try:
+                said = _said(place, (name, *declared.metadata["aliases"]))
+            except OSError as error:
+                problems.append(f"{name}_FILE: cannot be read ({error.strerror}).")
+                break
+            if said is not None:
+                found[name], sources[name] = said[0], said[1] or where
+                break
+    return found, sources, problems
+
+
+def _said(place: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
+    for name in names:
+        if place.get(name, "").strip():
+            return place[name].strip(), ""
+        path = place.get(f"{name}_FILE", "").strip()
+        if path:
+            return Path(path).read_text(encoding="utf-8").strip(), f"{name}_FILE"
+    return None
+
+
+def _unknown(dotenv: Mapping[str, str | None]) -> tuple[str, ...]:
+    known = {variable(f) for f in DECLARED} | {a for f in DECLARED for a in f.metadata["aliases"]}
+    strangers = [n for n in dotenv if n.removesuffix("_FILE") not in known]
+    return tuple(f"{n} in .env is not a setting of this program." for n in strangers)
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    group = [f for f in DECLARED if f.name.startswith("spaces_") and f.name != "spaces_region"]
+    missing = [variable(f) for f in group if not getattr(settings, f.name)]
+    if 0 < len(missing) < len(group) or (missing and settings.storage.startswith("s3:")):
+        problems += [f"{name}: Must be set together with the other SPACES_ settings." for name in missing]
+    if settings.review_confidence > settings.auto_create_confidence:
+        problems.append("REVIEW_CONFIDENCE: Must not be above AUTO_CREATE_CONFIDENCE.")
+    if settings.production and len(settings.secret_key) < 32:
+        problems.append("SECRET_KEY: Must be set in production, at least 32 characters (openssl rand -hex 32).")
+    if settings.production and not settings.redis_tls_verify:
+        problems.append("REDIS_TLS_VERIFY: Must not be off in production; give REDIS_TLS_CA_FILE instead.")
+    if settings.redis_tls_ca_file and not Path(settings.redis_tls_ca_file).is_file():
+        problems.append("REDIS_TLS_CA_FILE: There is no such file.")
+    return problems
+
+
+def masked(settings: Settings, declared: dataclasses.Field[Any]) -> str:
+    """The value of a setting for people: secrets only by whether they are set, passwords in URLs not at all."""
+    value = getattr(settings, declared.name)
+    if not declared.metadata["secret"] or value == "":
+        return ", ".join(value) if isinstance(value, tuple) else str(value)
+    parts = urlsplit(value)
+    if parts.scheme and parts.hostname:
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    return f"{parts.scheme}://{parts.path}" if value.startswith("sqlite") else "set"

@@ -1,0 +1,157 @@
+"""Dates as they are printed in many languages; ambiguous ones keep all their readings until the page settles them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from akount.extraction.layout import Cell, Document, plain
+from akount.readings import Box
+
+FIRST_YEAR, LAST_YEAR = 1980, 2079
+
+_MONTHS = (
+    "january jan januar janvier janv enero ene gennaio gen januari janeiro styczen stycznia sty tammikuu leden sijecanj ledna jaen",
+    "february feb februar fevrier fevr fev febrero febbraio februari fevereiro luty lutego lut helmikuu unor feber unora",
+    "march mar marz maerz mars marzo maart mrt marco marzec marca maaliskuu brezen mrz brezna",
+    "april apr avril avr abril abr aprile kwiecien kwietnia kwi huhtikuu duben dubna",
+    "may mai mayo maggio mag mei maio maj maja toukokuu kveten kvetna",
+    "june jun juni juin junio giugno giu junho czerwiec czerwca cze kesakuu cerven cervna",
+    "july jul juli juillet juil julio luglio lug julho lipiec lipca lip heinakuu cervenec cervence",
+    "august aug aout agosto ago augustus augusti sierpien sierpnia sie elokuu srpen srpna",
+    "september sep sept septembre septiembre settembre set setembro wrzesien wrzesnia wrz syyskuu zari",
+    "october oct oktober okt octobre octubre ottobre ott outubro out pazdziernik pazdziernika paz lokakuu rijen rijna",
+    "november nov novembre noviembre novembro listopad listopada lis marraskuu listopadu",
+    "december dec dezember dez decembre diciembre dic dicembre desember dezembro grudzien grudnia gru joulukuu prosinec des prosince",
+)
+MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+
+_NUMERIC = re.compile(
+    r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|月)\s?(?P<c>\d{4}|\d{2})(?![\d/])(?![.,-]\d)"
+)
+_COMPACT = re.compile(r"(?<!\d)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
+_WORD = r"[^\W\d_]{3,12}"
+_NAMED = re.compile(
+    rf"(?<![\w.,])(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|e|º|\.)?[\s\-/.,]{{0,3}}(?:de |d'|of )?(?P<month>{_WORD})\.?"
+    rf"[\s\-/.,'’]{{0,3}}(?:de |del )?(?P<year>\d{{4}}|\d{{2}})(?!\d)"
+)
+_NAMED_FIRST = re.compile(
+    rf"(?P<month>{_WORD})\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,.\-]{{1,3}}(?P<year>\d{{4}})(?!\d)"
+)
+_YEAR_FIRST = re.compile(rf"(?<!\d)(?P<year>\d{{4}})[\s\-/.]{{1,2}}(?P<month>{_WORD})[\s\-/.]{{1,2}}(?P<day>\d{{1,2}})(?!\d)")
+
+_MONTH_FIRST_CURRENCIES = {"USD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A date on a page. `readings` are the days it can mean, the likeliest first once the document was asked."""
+
+    readings: tuple[dt.date, ...]
+    text: str
+    cell: Cell
+    start: int
+    end: int
+    box: Box
+    short_year: bool = False
+
+    @property
+    def day(self) -> dt.date:
+        """The likeliest reading."""
+        return self.readings[0]
+
+    @property
+    def certain(self) -> bool:
+        """Whether it can mean one day only."""
+        return len(self.readings) == 1
+
+
+def dates(document: Document, currency: str | None = None) -> list[Date]:
+    """Every date of the document in reading order, ambiguous ones put in order by the others and the currency."""
+    found = [date for cell in document.cells for date in dates_in(cell)]
+    month_first = _prefers_month_first(found, document, currency)
+    return [_settled(date, month_first) for date in found]
+
+
+def dates_in(cell: Cell) -> Iterator[Date]:
+    """The dates of one cell, from left to right, without overlaps."""
+    taken: list[tuple[int, int]] = []
+    text = cell.text
+    for pattern in (_YEAR_FIRST, _NAMED, _NAMED_FIRST, _NUMERIC, _COMPACT):
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            if any(start < other_end and end > other_start for other_start, other_end in taken):
+                continue
+            readings = _readings(match)
+            if readings:
+                taken.append((start, end))
+                short = not re.search(r"\d{4}", match.group(0))
+                yield Date(readings, match.group(0), cell, start, end, cell.span_box(start, end), short)
+
+
+def _readings(match: re.Match[str]) -> tuple[dt.date, ...]:
+    if match.re is _NUMERIC:
+        return numeric(match["a"], match["b"], match["c"], match["sep"])
+    if match.re is _COMPACT:
+        return _days((int(match[1]), int(match[2]), int(match[3])))
+    month = MONTHS.get(plain(match["month"]))
+    if month is None:
+        return ()
+    return _days((_year(match["year"]), month, int(match["day"])))
+
+
+def numeric(first: str, second: str, third: str, separator: str) -> tuple[dt.date, ...]:
+    """All days three numbers can mean, day before month first. With points nobody writes the month first."""
+    a, b, c = int(first), int(second), int(third)
+    if len(first) == 4:
+        return _days((a, b, c))
+    if len(third) != 4 and len(first) != 2:
+        return _days((_year(third), b, a))
+    year = _year(third)
+    day_first, month_first = (year, b, a), (year, a, b)
+    if separator == ".":
+        return _days(day_first)
+    readings = _days(day_first, month_first)
+    if len(third) == 2 and separator == "-" and not readings:
+        return _days((_year(first), b, c))
+    return readings
+
+
+def _year(text: str) -> int:
+    year = int(text)
+    return year if len(text) == 4 else 2000 + year if year < 80 else 1900 + year
+
+
+def _days(*parts: tuple[int, int, int]) -> tuple[dt.date, ...]:
+    days: list[dt.date] = []
+    for year, month, day in parts:
+        if FIRST_YEAR <= year <= LAST_YEAR and 1 <= month <= 12 and 1 <= day <= 31:
+            try:
+                days.append(dt.date(year, month, day))
+            except ValueError:
+                continue
+    return tuple(dict.fromkeys(days))
+
+
+def _prefers_month_first(found: list[Date], document: Document, currency: str | None) -> bool:
+    """The habit of the document: dates that read one way only vote, then country words and currency decide."""
+    votes: Counter[bool] = Counter()
+    for date in found:
+        match = _NUMERIC.fullmatch(date.text)
+        if match and len(match["a"]) < 3 and date.certain and match["sep"] != ".":
+            first, second = int(match["a"]), int(match["b"])
+            if first != second and max(first, second) > 12:
+                votes[second > 12] += 1
+    if votes[True] != votes[False]:
+        return votes[True] > votes[False]
+    american = re.search(r"\b[A-Z]{2} \d{5}(-\d{4})?\b|\bUSA\b|United States|\bEIN\b", document.text) is not None
+    return american and (currency is None or currency in _MONTH_FIRST_CURRENCIES)
+
+
+def _settled(date: Date, month_first: bool) -> Date:
+    if date.certain or not month_first:
+        return date
+    return replace(date, readings=tuple(reversed(date.readings)))

@@ -1,0 +1,198 @@
+"""Amounts as they are printed: decimal point or comma, thousands, signs, and the currency beside them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+
+from akount.extraction.layout import Cell, Document
+from akount.readings import Box
+
+SYMBOLS = {
+    "€": "EUR",
+    "£": "GBP",
+    "₹": "INR",
+    "¥": "JPY",
+    "₩": "KRW",
+    "₺": "TRY",
+    "₽": "RUB",
+    "₴": "UAH",
+    "₪": "ILS",
+    "฿": "THB",
+    "₫": "VND",
+    "₱": "PHP",
+    "R$": "BRL",
+    "US$": "USD",
+    "A$": "AUD",
+    "AU$": "AUD",
+    "C$": "CAD",
+    "CA$": "CAD",
+    "NZ$": "NZD",
+    "HK$": "HKD",
+    "S$": "SGD",
+    "NT$": "TWD",
+    "MX$": "MXN",
+    "$": "USD",
+    "RM": "MYR",
+    "Rs": "INR",
+    "Rs.": "INR",
+    "zł": "PLN",
+    "zl": "PLN",
+    "Kč": "CZK",
+    "Ft": "HUF",
+    "Fr.": "CHF",
+    "SFr.": "CHF",
+    "lei": "RON",
+    "EURO": "EUR",
+    "Euro": "EUR",
+    "Rp": "IDR",
+    "NIS": "ILS",
+}
+"""Signs that stand for a currency; `$` and `¥` and the like are only the most frequent of several."""
+
+_SIGN = r"[-−–]"
+_SYMBOL = "|".join(sorted((re.escape(symbol) for symbol in SYMBOLS), key=len, reverse=True))
+_CODE = r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])"
+_CURRENCY = rf"(?:{_SYMBOL}|{_CODE})"
+_NUMBER = (
+    r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+[.,]\d{2}(?!\d)"  # 1 234,56: spaces only with a decimal part behind them
+    r"|\d{1,3}(?:['’.,]\d{2,3})*(?:['’.,]\d{3})+(?:[.,]\d{1,6})?(?!\d)"
+    r"|\d+(?:\s?[.,]\s?\d{2}(?!\d)|[.,]\d{1,6})?(?!\d)"
+    r"|(?<!\d)[.,]\d{2}(?!\d)"
+)
+_AMOUNT = re.compile(
+    rf"(?P<open>\()?(?P<before>{_CURRENCY})?\s{{0,2}}(?P<minus>{_SIGN})?\s?(?P<before2>{_SYMBOL})?\s{{0,2}}"
+    rf"(?P<number>{_NUMBER})(?P<dash>[.,][-–—]{{1,2}})?(?P<minus2>{_SIGN}(?![\w\d]))?\s?(?P<after>%|{_CURRENCY}(?!\w))?(?P<close>\))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number on a page. `places` is how many decimals are printed, `currency` what stands beside it, if anything."""
+
+    value: Decimal
+    places: int
+    text: str
+    cell: Cell
+    start: int
+    end: int
+    box: Box
+    currency: str | None = None
+    percent: bool = False
+    glued: bool = False
+    """Part of a longer word, as in A-1234 or 12/2024: hardly an amount."""
+
+    @property
+    def looks_like_money(self) -> bool:
+        """Two or three decimals, or a currency beside it."""
+        return not self.percent and not self.glued and (self.places in (2, 3) or (self.currency is not None and self.places < 2))
+
+
+@cache
+def currency_codes() -> frozenset[str]:
+    """The ISO 4217 codes in use."""
+    import iso4217
+
+    return frozenset(str(currency.code) for currency in iso4217.Currency)
+
+
+def amounts(document: Document) -> list[Amount]:
+    """Every number of the document in reading order, read with the decimal sign the document uses."""
+    comma = uses_comma(document)
+    return [amount for cell in document.cells for amount in amounts_in(cell, comma)]
+
+
+def uses_comma(document: Document) -> bool | None:
+    """Whether most numbers that can be read one way only have a decimal comma; None when there are none."""
+    votes: Counter[str] = Counter()
+    for match in re.finditer(r"(?<![\d.,])\d{1,3}(?:[.,' ]?\d{3})*([.,])\d{2}(?![\d.,]*\d)", document.text):
+        votes[match.group(1)] += 1
+    if votes["."] == votes[","]:
+        return None
+    return votes[","] > votes["."]
+
+
+def amounts_in(cell: Cell, comma: bool | None = None) -> Iterator[Amount]:
+    """The numbers of one cell, with their currency and sign."""
+    text = cell.text
+    for match in _AMOUNT.finditer(text):
+        number = match.group("number")
+        value = parse(number, comma)
+        if value is None:
+            continue
+        after = match.group("after")
+        currency = _code(match.group("before2")) or _code(match.group("before")) or (_code(after) if after != "%" else None)
+        negative = match.group("minus") or match.group("minus2") or (match.group("open") and match.group("close"))
+        start, end = match.span("number")
+        places = 2 if match.group("dash") else _places(number, value)
+        yield Amount(
+            -value if negative else value,
+            places,
+            match.group(0).strip(),
+            cell,
+            match.start(),
+            match.end(),
+            cell.span_box(start, end),
+            currency,
+            after == "%" or text[match.end() :].lstrip().startswith("%"),
+            _is_glued(text, match),
+        )
+
+
+def _is_glued(text: str, match: re.Match[str]) -> bool:
+    start, end = match.span("number")
+    before, after = text[max(0, start - 1) : start], text[end : end + 2]
+    if before and (before.isalpha() or before in "/#_@:") and match.group("before") is None and match.group("before2") is None:
+        return before != ":" or (start > 1 and text[start - 2].isdigit())
+    if before in ("-", "−", ".", ",") and start > 1 and text[start - 2].isalnum():
+        return True
+    return bool(re.match(r"[/:_@#][\w]|-\d|[.,]\d|[^\W\d]{2}|[.](?=[A-Za-z])", after)) and match.group("after") is None
+
+
+def _code(text: str | None) -> str | None:
+    if not text:
+        return None
+    if text in SYMBOLS:
+        return SYMBOLS[text]
+    return text if text in currency_codes() else None
+
+
+def _places(number: str, value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) and exponent < 0 and number else 0
+
+
+def parse(number: str, comma: bool | None = None) -> Decimal | None:
+    """The value of digits with separators. `comma` settles 1.234: True reads it as 1234, False and None by its shape.
+
+    The last of two kinds of separator is the decimal sign; one kind that occurs twice parts thousands; a single one
+    with other than three digits behind it is the decimal sign.
+    """
+    bare = re.sub(r"[\s\u00a0\u2009\u202f'’]", "", number)
+    marks = re.findall(r"[.,]", bare)
+    if not marks:
+        return _decimal(bare)
+    last = marks[-1]
+    whole, _, fraction = bare.rpartition(last)
+    if len(set(marks)) == 2:
+        other = "," if last == "." else "."
+        if whole.count(last):
+            return None
+        return _decimal(whole.replace(other, "") + "." + fraction)
+    if len(marks) > 1:
+        if len(fraction) == 3:
+            return _decimal(bare.replace(last, ""))
+        return _decimal(whole.replace(last, "") + "." + fraction)
+    if len(fraction) == 3 and 1 <= len(whole) <= 3 and whole != "0":
+        decimal_sign = {True: ",", False: ".", None: None}[comma]
+        if last != decimal_sign:
+            return _decimal(whole + fraction)
+    return _decimal(whole + "." + fraction)
+
+
+def _decimal(text: str) -> Decimal | None:
+    return Decimal(text) if re.fullmatch(r"\d{0,15}(\.\d+)?|\d{1,15}\.", text) and any(c.isdigit() for c in text) else None

@@ -1,0 +1,250 @@
+"""What pdfium says about a PDF: its pages, their words and pictures.
+
+pdfium is not thread-safe: one thread per process may be in this module. Open documents with `with open_pdf(...)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from akount.errors import Unreadable
+from akount.extraction.layout import Page, Word
+from akount.readings import Box
+
+MAX_CHARS = 60_000
+"""Characters of one page that are looked at; a dense page of print has 8,000."""
+
+MAX_OBJECTS = 4_000
+_DEVICE = 100_000  # page coordinates are mapped onto a device this wide and high, then divided by it
+_INVISIBLE_MODE = 3
+_JUMP = 1.2  # text heights between two characters of one word
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The characters of a page before they become words, and what the classifier wants to know about them."""
+
+    words: tuple[Word, ...]
+    chars: int
+    map_errors: int
+    odd: int
+    invisible: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """How much of the page images cover (0-1), and whether anything else is drawn."""
+
+    share: float
+    vectors: bool
+
+
+def warm() -> None:
+    """Load pdfium."""
+    import pypdfium2  # noqa: F401
+
+
+@contextlib.contextmanager
+def open_pdf(data: bytes, max_pages: int) -> Iterator[Any]:
+    """The document of pypdfium2. Raises Unreadable: `encrypted`, `damaged`, `empty_document`, `too_many_pages`."""
+    import pypdfium2 as pdfium
+
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        if getattr(error, "err_code", None) in (pdfium.raw.FPDF_ERR_PASSWORD, pdfium.raw.FPDF_ERR_SECURITY):
+            raise Unreadable(
+                "The PDF is protected by a password; save it without one and send it again.", code="encrypted"
+            ) from error
+        raise Unreadable("The PDF is damaged and cannot be opened; ask the sender for the file again.", code="damaged") from error
+    try:
+        count = len(document)
+        if count == 0:
+            raise Unreadable("The PDF has no pages.", code="empty_document")
+        if count > max_pages:
+            raise Unreadable(
+                f"The PDF has {count} pages; at most {max_pages} are read. Send the invoice alone.", code="too_many_pages"
+            )
+        yield document
+    finally:
+        document.close()
+
+
+@contextlib.contextmanager
+def open_page(document: Any, index: int) -> Iterator[Any]:
+    """A page by its index from 0. Raises Unreadable `damaged` when pdfium cannot load it."""
+    import pypdfium2 as pdfium
+
+    try:
+        page = document[index]
+    except pdfium.PdfiumError as error:
+        raise Unreadable(f"Page {index + 1} of the PDF is damaged.", code="damaged") from error
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+def render(page: Any, dpi: int, max_pixels: int) -> Any:
+    """The page as an RGB image of Pillow. Raises Unreadable `too_many_pixels`, also for pages of absurd size."""
+    width, height = page.get_size()
+    scale = dpi / 72
+    if not 0 < width * height * scale * scale <= max_pixels:
+        raise Unreadable("A page of the PDF is too large to be read; send it in a usual paper size.", code="too_many_pixels")
+    return page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
+
+
+def layout_page(page: Any, number: int, words: tuple[Word, ...]) -> Page:
+    """The words with the size of their page, as it is seen."""
+    width, height = page.get_size()
+    return Page(number, max(1.0, width), max(1.0, height), words)
+
+
+def glyphs(page: Any) -> Glyphs:
+    """The words a person can see on the page, in the order of the file, and counts over all characters."""
+    textpage = page.get_textpage()
+    try:
+        return _Collector(page, textpage).collect()
+    finally:
+        textpage.close()
+
+
+def pictures(page: Any) -> Pictures:
+    """What else than text is on the page; overlapping images count twice, so the share is an upper bound."""
+    from pypdfium2 import raw
+
+    width, height = page.get_size()
+    area, vectors = 0.0, False
+    for index, thing in enumerate(page.get_objects(max_depth=3)):
+        if index > MAX_OBJECTS:
+            break
+        if thing.type == raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = thing.get_bounds()
+            area += max(0.0, right - left) * max(0.0, top - bottom)
+        vectors = vectors or thing.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING)
+    return Pictures(min(1.0, area / max(1.0, width * height)), vectors)
+
+
+class _Collector:
+    """Groups the characters of a page into words at pdfium's own spaces, and drops what is not to be seen."""
+
+    def __init__(self, page: Any, textpage: Any) -> None:
+        from pypdfium2 import raw
+
+        self.raw, self.page, self.textpage = raw, page, textpage
+        self.words: list[Word] = []
+        self.doubtful: list[Word] = []
+        self.text: list[str] = []
+        self.boxes: list[Box] = []
+        self.doubt = False
+        self.rect = raw.FS_RECTF()
+        self.x, self.y = ctypes.c_int(), ctypes.c_int()
+        self.colour = [ctypes.c_uint() for _ in range(4)]
+        self.modes: dict[int, bool] = {}
+
+    def collect(self) -> Glyphs:
+        raw = self.raw
+        total = min(raw.FPDFText_CountChars(self.textpage), MAX_CHARS)
+        chars = errors = odd = invisible = 0
+        for index in range(total):
+            code = raw.FPDFText_GetUnicode(self.textpage, index)
+            char = "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)  # half of a pair: a sign beyond the letters of bills
+            if char.isspace() or char in "\x02\ufffe":
+                if char not in "\x02\ufffe":
+                    self.flush()
+                continue
+            chars += 1
+            errors += raw.FPDFText_HasUnicodeMapError(self.textpage, index) == 1
+            odd += char < " " or "\x7f" <= char <= "\x9f" or "\ue000" <= char <= "\uf8ff" or char == "\ufffd"
+            if self.is_invisible(index):
+                invisible += 1
+                self.flush()
+                continue
+            self.add(char, index)
+        self.flush()
+        self.words += _seen(self.page, self.doubtful)
+        return Glyphs(tuple(self.words), chars, errors, odd, invisible)
+
+    def is_invisible(self, index: int) -> bool:
+        thing = self.raw.FPDFText_GetTextObject(self.textpage, index)
+        key = ctypes.cast(thing, ctypes.c_void_p).value or 0
+        if key not in self.modes:
+            self.modes[key] = self.raw.FPDFTextObj_GetTextRenderMode(thing) == _INVISIBLE_MODE
+        return self.modes[key]
+
+    def is_pale(self, index: int) -> bool:
+        red, green, blue, alpha = self.colour
+        if not self.raw.FPDFText_GetFillColor(self.textpage, index, red, green, blue, alpha):
+            return False
+        return alpha.value < 40 or min(red.value, green.value, blue.value) > 215
+
+    def add(self, char: str, index: int) -> None:
+        if not self.raw.FPDFText_GetLooseCharBox(self.textpage, index, self.rect):
+            return
+        box = self.map(self.rect)
+        if self.boxes and _apart(self.boxes[-1], box):
+            self.flush()
+        if not self.text:
+            self.doubt = self.is_pale(index)
+        self.text.append(char)
+        self.boxes.append(box)
+
+    def map(self, rect: Any) -> Box:
+        x0, y0 = self.point(rect.left, rect.top)
+        x1, y1 = self.point(rect.right, rect.bottom)
+        return (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        self.raw.FPDF_PageToDevice(self.page, 0, 0, _DEVICE, _DEVICE, 0, x, y, self.x, self.y)
+        return self.x.value / _DEVICE, self.y.value / _DEVICE
+
+    def flush(self) -> None:
+        if self.text:
+            x0, y0, x1, y1 = zip(*self.boxes, strict=True)
+            box = (min(x0), min(y0), max(x1), max(y1))
+            if _on_page(box):
+                home = self.doubtful if self.doubt or box[3] - box[1] < 0.003 else self.words
+                home.append(Word("".join(self.text), box))
+        self.text, self.boxes = [], []
+
+
+def _apart(last: Box, box: Box) -> bool:
+    """Whether two characters cannot be of one word: far from each other, or on other lines."""
+    height = max(1e-4, min(last[3] - last[1], box[3] - box[1]))
+    middle = (box[1] + box[3]) / 2
+    upright = last[1] - 0.3 * height <= middle <= last[3] + 0.3 * height
+    sideways = abs((box[0] + box[2]) - (last[0] + last[2])) / 2 < box[2] - box[0]
+    return not (upright or sideways) or (upright and box[0] - last[2] > _JUMP * height)
+
+
+def _on_page(box: Box) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return 0 <= x <= 1 and 0 <= y <= 1
+
+
+def _seen(page: Any, words: list[Word]) -> list[Word]:
+    """Those pale or tiny words that differ from their background when the page is rendered (white on dark, say)."""
+    if not words:
+        return []
+    image = render(page, 72, 4_000_000).convert("L")
+    width, height = image.size
+    seen = []
+    for word in words:
+        x0, y0, x1, y1 = word.box
+        area = image.crop(
+            (
+                int(x0 * width),
+                int(y0 * height),
+                max(int(x0 * width) + 1, int(x1 * width)),
+                max(int(y0 * height) + 1, int(y1 * height)),
+            )
+        )
+        low, high = area.getextrema()
+        if high - low > 60 and re.search(r"\w", word.text) and (y1 - y0) * height > 2:
+            seen.append(word)
+    return seen

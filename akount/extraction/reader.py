@@ -1,0 +1,127 @@
+"""The process that reads: loads the models once, then forks a confined child for each document that it is handed.
+
+`python -m akount.extraction.reader FD` is started by sandbox.py and by nobody else. It talks over the socket FD: a
+request brings limits and two descriptors (the file, the pipe for the answer); the answer says how the child ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from akount.errors import Unreadable
+from akount.extraction import confine, engines
+from akount.readings import Source, reading_to_json
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serves requests until the other end closes."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    engines.warm()
+    channel.send(b'{"ready": true}')
+    while True:
+        data, descriptors, _flags, _address = socket.recv_fds(channel, 4096, 2)
+        if not data:
+            return
+        request = json.loads(data)
+        pid = os.fork()
+        if pid == 0:
+            _child(channel, request, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(json.dumps(_await(pid, float(request["seconds"]), channel)).encode())
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent dies, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _await(pid: int, seconds: float, channel: socket.socket) -> dict[str, Any]:
+    """How the child ended; killed with all of its own when its time is up or nobody listens any more."""
+    handle = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.register(channel, select.POLLHUP | select.POLLRDHUP)
+    events = poll.poll(seconds * 1000)
+    timed_out = not events
+    if not any(fd == handle for fd, _ in events):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    os.close(handle)
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)  # grandchildren, if any, survive their parent
+    died = os.WIFSIGNALED(status)
+    return {"timed_out": timed_out, "signal": os.WTERMSIG(status) if died else 0, "exit": 0 if died else os.WEXITSTATUS(status)}
+
+
+def _child(channel: socket.socket, request: dict[str, Any], file: int, pipe: int) -> NoReturn:
+    os.setsid()
+    die_with_parent()
+    channel.close()
+    _limit(request)
+
+    def say(message: dict[str, Any]) -> None:
+        left = json.dumps(message).encode() + b"\n"
+        while left:
+            left = left[os.write(pipe, left) :]
+
+    try:
+        confine.no_network_no_programs()
+        say(_read(request, file, say))
+    except MemoryError:
+        say({"error": {"sort": "memory", "code": "out_of_memory", "detail": ""}})
+    except BaseException as error:  # noqa: BLE001  parsers raise anything; the parent hears what it was
+        say({"error": {"sort": "crash", "code": "crashed", "detail": type(error).__name__}})
+    finally:
+        os._exit(0)
+
+
+def _read(request: dict[str, Any], file: int, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    data = os.pread(file, os.fstat(file).st_size, 0)
+    source = Source(data, str(request["media_type"]))
+    try:
+        reading = engines.read_source(
+            source,
+            lambda share: say({"progress": float(share)}),
+            max_pages=int(request["max_pages"]),
+            max_pixels=int(request["max_pixels"]),
+        )
+    except Unreadable as error:
+        return {"error": {"sort": "unreadable", "code": error.code, "detail": error.detail}}
+    return {"reading": reading_to_json(reading)}
+
+
+def _limit(request: dict[str, Any]) -> None:
+    """Address space beyond what the models already take, processor time, no files, no core dump."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    seconds = int(float(request["seconds"])) + 1
+    for limit, value in (
+        (resource.RLIMIT_AS, mapped + (int(request["memory_mb"]) << 20)),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+
+
+if __name__ == "__main__":
+    main()

@@ -146,7 +146,7 @@ class Settings:
     max_pages: int = setting(_number(), 50, "most pages of a document")
     max_pixels: int = setting(_number(), 60_000_000, "most pixels of an image")
     scan_timeout_seconds: int = setting(_number(1, 3600), 60, "hard limit of one attempt at a document")
-    scan_memory_mb: int = setting(_number(256), 2048, "address space of the process that reads one document, MiB")
+    scan_memory_mb: int = setting(_number(128), 1024, "memory for reading one document, on top of the loaded models, MiB")
     scan_max_attempts: int = setting(_number(1, 20), 3, "attempts at a document in all")
     lease_seconds: int = setting(_number(5, 3600), 30, "a job whose worker has not been heard of for so long is given back")
     # drafts

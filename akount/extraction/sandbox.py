@@ -109,7 +109,8 @@ class Sandbox:
         poll = select.poll()
         poll.register(answer_end, select.POLLIN)
         poll.register(self._socket, select.POLLIN)
-        pending, size, said, open_ = b"", 0, {}, True
+        pending, size, open_ = b"", 0, True
+        said: dict[str, Any] = {}
         while True:
             left = deadline - time.monotonic()
             events = dict(poll.poll(max(left, 0) * 1000))
@@ -167,13 +168,13 @@ def _understand(said: dict[str, Any], outcome: dict[str, Any]) -> Reading:
     if "reading" in said:
         try:
             return reading_from_json(said["reading"])
-        except ValueError as error:
-            raise Crashed("The reader said what is not a reading.") from error
-    error = said.get("error")
-    if not isinstance(error, dict):
+        except ValueError as wrong:
+            raise Crashed("The reader said what is not a reading.") from wrong
+    told = said.get("error")
+    if not isinstance(told, dict):
         name = signal.Signals(outcome["signal"]).name if outcome.get("signal") else f"exit code {outcome.get('exit')}"
         raise Crashed(f"The reader crashed on this document ({name}).")
-    raise _told(str(error.get("sort")), clean_text(str(error.get("code")), 60), clean_text(str(error.get("detail")), 500))
+    raise _told(str(told.get("sort")), clean_text(str(told.get("code")), 60), clean_text(str(told.get("detail")), 500))
 
 
 def _told(sort: str, code: str, detail: str) -> AkountError:

@@ -1,0 +1,67 @@
+"""What comes in: the type of a file by its content, its name made harmless, and what is refused at the door (E5)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from akount.errors import Invalid, TooLarge, UnsupportedType
+from akount.storage import Incoming
+
+HEAD = 4096
+"""Bytes that are looked at."""
+
+_XML_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?(CrossIndustryInvoice|CrossIndustryDocument|Invoice|CreditNote)[\s>/]")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+def media_type(head: bytes) -> str | None:
+    """The type of a file by its first bytes, never by its name; None for what is not taken."""
+    return next((found for found, fits in _SIGNATURES if fits(head)), None)
+
+
+def _is_pdf(head: bytes) -> bool:
+    """%PDF- within the first KiB, as readers allow; but markup that only speaks of it is another file."""
+    at = head[:1024].find(b"%PDF-")
+    before = head[: max(at, 0)].lstrip(b"\xef\xbb\xbf\x00 \t\r\n")
+    return at >= 0 and not before.startswith((b"<", b"{", b"PK", b"%!PS"))
+
+
+def _is_xml(head: bytes) -> bool:
+    """An XML file at all: which one it is, and whether it is an invoice, the reader says with a better sentence."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head.decode("utf-16", "ignore").encode()
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return text.startswith(b"<?xml") or (text.startswith(b"<") and _XML_ROOT.search(text) is not None)
+
+
+_SIGNATURES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("image/png", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),
+    ("image/jpeg", lambda head: head.startswith(b"\xff\xd8\xff")),
+    ("image/webp", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP"),
+    ("image/tiff", lambda head: head[:4] in (b"II*\x00", b"MM\x00*")),
+    ("image/heic", lambda head: head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS),
+    ("application/pdf", _is_pdf),
+    ("application/xml", _is_xml),
+)
+
+
+def clean_filename(name: str | None) -> str:
+    """The sender's name for a file, fit to be shown: no path, no control or direction characters, at most 200 long."""
+    last = PurePosixPath((name or "").replace("\\", "/").replace("\0", "")).name
+    shown = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C").strip(" .")
+    return shown[-200:] or "document"
+
+
+def admit(incoming: Incoming, limit: int) -> str:
+    """The media type of a file that may come in. Raises TooLarge, Invalid (empty), UnsupportedType."""
+    if incoming.too_large:
+        raise TooLarge(f"The file is larger than {limit / 1048576:g} MiB; send a smaller one.")
+    if incoming.size == 0:
+        raise Invalid("The file is empty; choose another.", code="empty_file")
+    found = media_type(incoming.head(HEAD))
+    if found is None:
+        raise UnsupportedType
+    return found

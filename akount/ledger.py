@@ -1,0 +1,314 @@
+"""The ledger of jobs: the truth about what is to be read, and the only place that moves a job.
+
+Every move is one UPDATE that names the status it expects, and the fence when a worker holds the job; who moves no row
+has lost the race. Nothing here commits: the caller owns the transaction. docs/states.md has the picture.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from akount.db import now
+from akount.errors import AkountError, Conflict, NotFound
+from akount.models import Attempt, Document, Job, JobStatus
+
+RETRY_BASE_SECONDS = 2.0
+RETRY_CAP_SECONDS = 300.0
+RETRY_JITTER = 0.2
+RING_AGAIN_SECONDS = 5
+"""A bell that was not answered for so long is rung again by the sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in a worker's hands. `fence` proves that it still is."""
+
+    job_id: uuid.UUID
+    tenant_id: uuid.UUID
+    document_id: uuid.UUID
+    queue: str
+    kind: str
+    fence: int
+    attempt: int
+    max_attempts: int
+    request_id: str
+    started_at: dt.datetime
+    worker: str
+
+
+class LostClaim(AkountError):
+    """The job is no longer ours: its lease ran out or a person took it back."""
+
+    code = "lost_claim"
+
+
+def worker_name() -> str:
+    """This process as the ledger names it: host/pid-namespace:pid:start. A reused pid has another start."""
+    return f"{_host()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _host() -> str:
+    try:
+        return f"{socket.gethostname()}/{os.readlink('/proc/self/ns/pid')[5:-1]}"  # noqa: PTH115
+    except OSError:
+        return socket.gethostname()
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return "0"
+
+
+def _is_dead(worker: str) -> bool:
+    """Whether a worker of this host is certainly gone; of other hosts nothing is certain."""
+    host, pid, started = worker.rsplit(":", 2)
+    return host == _host() and Path("/proc/self").exists() and _started(int(pid)) != started
+
+
+def enter(session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str) -> Job:
+    """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit."""
+    job = Job(
+        tenant_id=document.tenant_id,
+        document_id=document.id,
+        queue=queue,
+        kind=document.kind,
+        max_attempts=max_attempts,
+        request_id=request_id,
+        rung_at=now(),
+    )
+    session.add(job)
+    return job
+
+
+def find(session: Session, tenant_id: uuid.UUID | None, job_id: uuid.UUID) -> Job:
+    """The job, if it is the tenant's (None: an operator, who sees all). Raises NotFound."""
+    query = select(Job).where(Job.id == job_id)
+    job = session.scalar(query if tenant_id is None else query.where(Job.tenant_id == tenant_id))
+    if job is None:
+        raise NotFound("There is no such job.")
+    return job
+
+
+def claim(session: Session, job_id: uuid.UUID, *, worker: str, lease_seconds: float) -> Claim | None:
+    """waiting, delayed and due → active: this worker has it, until the lease runs out. None: not to be had."""
+    at = now()
+    eligible = and_(Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), Job.run_at <= at)
+    row = session.execute(
+        _move(Job.id == job_id, eligible)
+        .values(
+            status=JobStatus.ACTIVE,
+            attempts=Job.attempts + 1,
+            fence=Job.fence + 1,
+            worker=worker,
+            started_at=at,
+            lease_until=at + dt.timedelta(seconds=lease_seconds),
+            progress=10,
+            error_code=None,
+            error_detail=None,
+        )
+        .returning(
+            Job.tenant_id,
+            Job.document_id,
+            Job.queue,
+            Job.kind,
+            Job.fence,
+            Job.attempts.label("attempt"),
+            Job.max_attempts,
+            Job.request_id,
+        )
+    ).one_or_none()
+    return None if row is None else Claim(job_id=job_id, started_at=at, worker=worker, **row._asdict())
+
+
+def beat(session: Session, held: Claim, *, lease_seconds: float, progress: int) -> bool:
+    """active → active: the worker lives, so far it got. False: the job is no longer its own."""
+    lease = now() + dt.timedelta(seconds=lease_seconds)
+    return _moved(session, _held(held).values(lease_until=lease, progress=progress))
+
+
+def finish(session: Session, held: Claim, result: dict[str, Any]) -> None:
+    """active → completed, in the transaction that writes the record. Raises LostClaim: then nothing may be written."""
+    values = _end() | {"status": JobStatus.COMPLETED, "progress": 100, "result": result}
+    if not _moved(session, _held(held).values(**values)):
+        raise LostClaim
+    _ended(session, held, "completed", None)
+
+
+def settle(session: Session, held: Claim, error: AkountError) -> JobStatus | None:
+    """active → delayed or failed. The one place that decides about another attempt: by `error.permanent`
+    and the attempts left; `error.retry_after` (seconds) is obeyed up to the cap. None: the job was no longer its own."""
+    again = not error.permanent and held.attempt < held.max_attempts
+    values: dict[str, Any] = {"error_code": error.code, "error_detail": error.detail}
+    if again:
+        values |= _release() | {"status": JobStatus.DELAYED, "run_at": now() + _pause(held.attempt, error.retry_after)}
+    else:
+        values |= _end() | {"status": JobStatus.FAILED}
+    if not _moved(session, _held(held).values(**values)):
+        return None
+    status: JobStatus = values["status"]
+    _ended(session, held, status.value, error)
+    return status
+
+
+def give_back(session: Session, held: Claim) -> bool:
+    """active → waiting: the worker stops; the attempt does not count."""
+    values = _release() | {"status": JobStatus.WAITING, "attempts": Job.attempts - 1, "run_at": now()}
+    moved = _moved(session, _held(held).values(**values))
+    if moved:
+        _ended(session, held, "given_back", None)
+    return moved
+
+
+def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
+    """active → waiting or failed: jobs whose lease ran out, or whose worker on this host is dead, are given back;
+    after the last attempt they fail as `worker_lost`. Answers which were moved."""
+    at = now()
+    active = session.scalars(select(Job).where(Job.status == JobStatus.ACTIVE).order_by(Job.lease_until).limit(limit)).all()
+    moved = []
+    for job in active:
+        if job.worker is None or job.lease_until is None or job.started_at is None:
+            continue
+        if job.lease_until > at and not _is_dead(job.worker):
+            continue
+        error = AkountError("The worker that was reading this document stopped without a word.", code="worker_lost")
+        again = job.attempts < job.max_attempts
+        values = (_release() if again else _end()) | {"status": JobStatus.WAITING if again else JobStatus.FAILED, "run_at": at}
+        values |= {"error_code": error.code, "error_detail": error.detail}
+        same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
+        if _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
+            session.add(_attempt(job.id, job.attempts, (job.worker, job.started_at), "lost", error))
+            moved.append(job.id)
+    return moved
+
+
+def to_ring(session: Session, queue: str, room: int) -> list[uuid.UUID]:
+    """Up to `room` jobs of a queue that are due and were not rung lately, oldest first; noted as rung."""
+    at = now()
+    stale = or_(Job.rung_at.is_(None), Job.rung_at < at - dt.timedelta(seconds=RING_AGAIN_SECONDS), Job.rung_at < Job.run_at)
+    eligible = and_(Job.queue == queue, Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), Job.run_at <= at)
+    ids = list(session.scalars(select(Job.id).where(eligible, stale).order_by(Job.run_at).limit(max(room, 0))))
+    if ids:
+        session.execute(update(Job).where(Job.id.in_(ids)).values(rung_at=at))
+    return ids
+
+
+def eligible_count(session: Session, queue: str) -> int:
+    """How many jobs of a queue could be claimed now."""
+    where = and_(Job.queue == queue, Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), Job.run_at <= now())
+    return session.scalar(select(func.count()).select_from(Job).where(where)) or 0
+
+
+def counts(session: Session) -> dict[str, dict[str, int]]:
+    """Jobs in the history, by queue and status."""
+    rows = session.execute(
+        select(Job.queue, Job.status, func.count()).where(Job.archived_at.is_(None)).group_by(Job.queue, Job.status)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for queue, status, number in rows:
+        found.setdefault(queue, {})[status.value] = number
+    return found
+
+
+def cancel(session: Session, job: Job) -> None:
+    """waiting, delayed → cancelled: a person took it back. Raises Conflict for any other status."""
+    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
+    values = _end() | {"status": JobStatus.CANCELLED}
+    if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
+        raise Conflict("Only a waiting or delayed job can be cancelled.", code="wrong_status")
+
+
+def retry(session: Session, job: Job) -> None:
+    """failed, cancelled → waiting, with all its attempts before it again. Raises Conflict for any other status."""
+    expected = Job.status.in_([JobStatus.FAILED, JobStatus.CANCELLED])
+    values = _release() | {
+        "status": JobStatus.WAITING,
+        "attempts": 0,
+        "run_at": now(),
+        "rung_at": now(),
+        "finished_at": None,
+        "discarded_at": None,
+        "discard_reason": None,
+        "archived_at": None,
+    }
+    if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
+        raise Conflict("Only a failed or cancelled job can be tried again.", code="wrong_status")
+
+
+def discard(session: Session, job: Job, reason: str) -> None:
+    """failed → failed and off the list of dead letters, with the reason. Raises Conflict for any other status."""
+    values = {"discarded_at": now(), "discard_reason": reason}
+    if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)).values(**values)):
+        raise Conflict("Only a failed job that was not discarded before can be discarded.", code="wrong_status")
+
+
+def archive(session: Session, *, completed_before: dt.datetime, failed_before: dt.datetime, keep: int, queues: list[str]) -> int:
+    """Takes ended jobs out of the queues' history (R7): by age, and completed ones beyond `keep` for each queue.
+    The lines stay with their documents. Answers how many went."""
+    ended = and_(Job.status == JobStatus.COMPLETED, Job.finished_at < completed_before)
+    dead = and_(Job.status.in_([JobStatus.FAILED, JobStatus.CANCELLED]), Job.finished_at < failed_before)
+    conditions: list[ColumnElement[bool]] = [or_(ended, dead)]
+    for queue in queues:
+        mine = and_(Job.queue == queue, Job.status == JobStatus.COMPLETED, Job.archived_at.is_(None))
+        oldest_kept = session.scalar(select(Job.finished_at).where(mine).order_by(Job.finished_at.desc()).offset(keep).limit(1))
+        if oldest_kept is not None:
+            conditions.append(and_(mine, Job.finished_at <= oldest_kept))
+    done = session.execute(update(Job).where(Job.archived_at.is_(None), or_(*conditions)).values(archived_at=now()))
+    return done.rowcount or 0  # type: ignore[attr-defined]
+
+
+def _pause(attempt: int, retry_after: float | None) -> dt.timedelta:
+    """2 s, 4 s, … with up to 20 % more, so that what failed together does not come back together."""
+    seconds = min(RETRY_BASE_SECONDS * 2.0 ** (attempt - 1), RETRY_CAP_SECONDS)
+    seconds *= 1 + random.uniform(0, RETRY_JITTER)  # noqa: S311  not a secret
+    return dt.timedelta(seconds=max(seconds, min(retry_after or 0, RETRY_CAP_SECONDS)))
+
+
+def _move(*expected: ColumnElement[bool]) -> Any:
+    return update(Job).where(*expected).values(version=Job.version + 1)
+
+
+def _held(held: Claim) -> Any:
+    return _move(Job.id == held.job_id, Job.status == JobStatus.ACTIVE, Job.fence == held.fence)
+
+
+def _moved(session: Session, statement: Any) -> bool:
+    moved: int = session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+    return moved == 1
+
+
+def _release() -> dict[str, Any]:
+    return {"worker": None, "lease_until": None, "progress": 0}
+
+
+def _end() -> dict[str, Any]:
+    return {"worker": None, "lease_until": None, "finished_at": now()}
+
+
+def _ended(session: Session, held: Claim, outcome: str, error: AkountError | None) -> None:
+    session.add(_attempt(held.job_id, held.attempt, (held.worker, held.started_at), outcome, error))
+
+
+def _attempt(job_id: uuid.UUID, number: int, by: tuple[str, dt.datetime], outcome: str, error: AkountError | None) -> Attempt:
+    worker, started = by
+    return Attempt(
+        job_id=job_id,
+        number=number,
+        worker=worker,
+        started_at=started,
+        ended_at=now(),
+        outcome=outcome,
+        error_code=error.code if error else None,
+        error_detail=error.detail if error else None,
+    )

@@ -1,0 +1,225 @@
+"""The one road a document takes in a worker: claim, fetch, read, check, route, and one transaction that writes it all (S1).
+
+No transaction is open while an engine works. Every error ends here, once: the ledger decides whether the job is tried
+again, and the worker lives on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Protocol
+
+from structlog.contextvars import bound_contextvars
+
+from akount import drafts, ledger, logs
+from akount.accounts import membership
+from akount.db import now
+from akount.errors import AkountError
+from akount.kinds import Kind, kind_named
+from akount.ledger import Claim, LostClaim
+from akount.lifecycle import Runtime
+from akount.models import Document
+from akount.readings import Reading
+from akount.routing import Routing, route
+
+log = logs.get(__name__)
+
+FETCHED, READ, CHECKED, ROUTED, WRITING = 20, 50, 60, 75, 90
+BEAT_TICK_SECONDS = 0.2
+"""Progress that changed is written so often at most: a job that takes milliseconds writes none of it."""
+
+
+class Reader(Protocol):
+    """What reads a document within limits: extraction.sandbox.Sandbox."""
+
+    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+        """The reading. Raises Unreadable or OutOfBounds."""
+
+    def close(self) -> None:
+        """Stops whatever it is reading; callable from another thread."""
+
+
+class Pulse(threading.Thread):
+    """Keeps the lease of the job in hand alive and writes its progress; one thread a worker process.
+
+    When the job is no longer ours (its lease ran out while this process was frozen, or a person took it back), the
+    reading is stopped. It never outlives the attempt's hard limit: a hung worker loses its lease."""
+
+    def __init__(self, runtime: Runtime, reader: Reader) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._runtime = runtime
+        self._reader = reader
+        self._change = threading.Condition()
+        self._held: Claim | None = None
+        self._progress = 0
+        self._ending = False
+
+    @contextmanager
+    def keeping(self, held: Claim) -> Iterator[None]:
+        """The lease of this job is kept alive inside the block."""
+        with self._change:
+            self._held, self._progress = held, 10
+            self._change.notify()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._held = None
+
+    def progress(self, percent: int) -> None:
+        """How far the job in hand is, 0-100; written with the next beat."""
+        self._progress = percent
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        with self._change:
+            self._ending = True
+            self._change.notify()
+
+    def run(self) -> None:
+        """Beats while a job is in hand."""
+        while not self._ending:
+            with self._change:
+                if self._held is None:
+                    self._change.wait()
+                held = self._held
+            if held is not None:
+                self._keep(held)
+
+    def _keep(self, held: Claim) -> None:
+        lease = self._runtime.settings.lease_seconds
+        last = time.monotonic()
+        ends = last + self._runtime.settings.scan_timeout_seconds + lease
+        written = 10
+        while self._held is held and not self._ending and time.monotonic() < ends:
+            time.sleep(BEAT_TICK_SECONDS)
+            if self._held is not held or (self._progress == written and time.monotonic() - last < lease / 3):
+                continue
+            written, last = self._progress, time.monotonic()
+            if not self._beat(held, lease, written):
+                return
+
+    def _beat(self, held: Claim, lease: int, progress: int) -> bool:
+        try:
+            with self._runtime.database.transaction() as session:
+                ours = ledger.beat(session, held, lease_seconds=lease, progress=progress)
+        except AkountError as error:
+            log.warning("beat failed", code=error.code)
+            return True  # the lease outlasts a few missed beats
+        if not ours and self._held is held:
+            log.warning("job lost while reading", job=str(held.job_id))
+            self._reader.close()
+        return ours
+
+
+def process(runtime: Runtime, reader: Reader, pulse: Pulse, job_id: uuid.UUID) -> None:
+    """Reads the document of a job, if the job is to be had. Raises nothing but KeyboardInterrupt, with the job given back."""
+    with runtime.database.transaction() as session:
+        held = ledger.claim(session, job_id, worker=ledger.worker_name(), lease_seconds=runtime.settings.lease_seconds)
+    if held is None:
+        log.debug("bell for a job that is not to be had", job=str(job_id))
+        return
+    context = {"job": str(job_id), "queue": held.queue, "attempt": held.attempt, "tenant": str(held.tenant_id)}
+    with bound_contextvars(request_id=held.request_id, **context):
+        _attempt(runtime, reader, pulse, held)
+
+
+def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> None:
+    started = time.monotonic()
+    log.info("job started")
+    try:
+        with pulse.keeping(held):
+            result = _carry_out(runtime, reader, pulse, held)
+    except LostClaim:
+        log.warning("job lost", ms=_since(started))
+    except KeyboardInterrupt:
+        with runtime.database.transaction() as session:
+            ledger.give_back(session, held)
+        log.info("job given back", ms=_since(started))
+        raise
+    except AkountError as error:
+        _settle(runtime, held, error, started)
+    except Exception:
+        log.exception("job failed by a fault of ours", ms=_since(started))
+        _settle(runtime, held, AkountError("Something went wrong on our side while reading this document."), started)
+    else:
+        log.info("job completed", ms=_since(started), routing=result["routing"], confidence=result["confidence"])
+
+
+def _settle(runtime: Runtime, held: Claim, error: AkountError, started: float) -> None:
+    with runtime.database.transaction() as session:
+        status = ledger.settle(session, held, error)
+    log.warning("attempt failed", code=error.code, status=status or "lost", ms=_since(started))
+
+
+def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> dict[str, Any]:
+    """The result of a job: what GET /api/ai/jobs answers."""
+    started = time.monotonic()
+    kind = kind_named(held.kind)
+    with runtime.database.snapshot() as session:
+        document = session.get_one(Document, held.document_id)
+        consent = _consent(session, document, runtime.settings.new_user_days)
+    try:
+        file = runtime.storage.open(document.storage_key, document.sha256)
+    except FileNotFoundError:
+        raise AkountError("The stored file is missing.", code="file_missing") from None
+    with file:
+        pulse.progress(FETCHED)
+        reading = reader.read(file, document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED))))
+    pulse.progress(CHECKED)
+    findings = kind.examine(reading)
+    confidence = kind.confidence(reading, findings)
+    routing = _route(runtime, kind, reading, findings, confidence, consent)
+    pulse.progress(ROUTED)
+    verdict = drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
+    pulse.progress(WRITING)
+    return _book(runtime, held, document, kind, verdict)
+
+
+def _consent(session: Any, document: Document, new_user_days: int) -> dict[str, Any]:
+    """What the uploader agreed to, at this moment; an upload by a key without a user has agreed to nothing."""
+    member = membership(session, document.uploaded_by, document.tenant_id)
+    if member is None:
+        return {"autoCreate": False, "hostedEngines": False, "newUser": True}
+    return {
+        "autoCreate": document.kind in member.auto_create,
+        "hostedEngines": member.hosted_engines,
+        "newUser": now() - member.created_at < dt.timedelta(days=new_user_days),
+    }
+
+
+def _route(runtime: Runtime, _kind: Kind, reading: Reading, findings: Any, confidence: int, consent: dict[str, Any]) -> Routing:
+    return route(
+        runtime.policy,
+        confidence=confidence,
+        findings=findings,
+        warnings=reading.warnings,
+        total=reading.get("total"),
+        consented=consent["autoCreate"],
+        new_user=consent["newUser"],
+    )
+
+
+def _book(runtime: Runtime, held: Claim, document: Document, kind: Kind, verdict: drafts.Verdict) -> dict[str, Any]:
+    """One transaction: the job is finished, if it is still ours, and the record, lines, counterparty and decision are written."""
+    result = {
+        "documentId": str(document.id),
+        "status": "",
+        "confidence": verdict.confidence,
+        "routing": verdict.routing.route.value,
+        "reason": verdict.routing.reason,
+    }
+    with runtime.database.transaction() as session:
+        record = drafts.write(session, document, held, kind, verdict)
+        result |= {"recordId": str(record.id), "status": record.status.value}
+        ledger.finish(session, held, result)
+    return result
+
+
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -1,0 +1,198 @@
+"""Where files are kept, by URL: a local directory today's file and tomorrow's link alike name by a random key.
+
+A file is stored, and safe on disk, before the row that names it is committed; what is stored without a row is an
+orphan and swept. Every not-found becomes FileNotFoundError, every other fault `Unavailable`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
+
+from akount.errors import AkountError, SettingsError, Unavailable
+
+CHUNK = 1 << 20
+
+
+class Damaged(AkountError):
+    """The stored file is not the one that was uploaded: its checksum differs."""
+
+    code = "file_damaged"
+
+
+class Incoming:
+    """A file on its way in: written in pieces, hashed and counted as it comes, never held in memory.
+
+    It stops writing at `limit` bytes and only counts from there, so `size` tells whether it was too large."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self.size = 0
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO = path.open("w+b")
+
+    @property
+    def sha256(self) -> str:
+        """Of what came, in hex."""
+        return self._hash.hexdigest()
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more came than the limit allows."""
+        return self.size > self._limit
+
+    def write(self, data: bytes) -> int:
+        """Takes the next piece."""
+        self.size += len(data)
+        if not self.too_large:
+            self._hash.update(data)
+            try:
+                self._file.write(data)
+            except OSError as error:
+                raise Unavailable("The file could not be stored; try again later.", code="storage_unavailable") from error
+        return len(data)
+
+    def head(self, size: int) -> bytes:
+        """The first bytes of what came."""
+        self._file.flush()
+        return os.pread(self._file.fileno(), size, 0)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """For the form parser, which rewinds what it wrote."""
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        """For the form parser's file object; nobody reads a whole file here."""
+        return self._file.read(size)
+
+    def keep(self) -> None:
+        """Makes what came safe on disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Lets go of it; what was not stored is gone."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Storage(Protocol):
+    """Four verbs, and a ping for the probes."""
+
+    def receive(self, limit: int) -> Incoming:
+        """A place for a file that comes in."""
+
+    def put(self, key: str, incoming: Incoming) -> None:
+        """Keeps it under the key, whole or not at all."""
+
+    def open(self, key: str, sha256: str) -> BinaryIO:
+        """The file, checked against its checksum. Raises FileNotFoundError, Damaged."""
+
+    def delete(self, key: str) -> None:
+        """Removes it; what is not there is not missed."""
+
+    def keys(self, older_than: dt.datetime) -> Iterator[str]:
+        """Every key stored before an instant."""
+
+    def ping(self) -> None:
+        """Raises Unavailable unless files can be stored."""
+
+
+def new_key(tenant_id: uuid.UUID, entity_id: uuid.UUID) -> str:
+    """A key that nobody can guess: {tenant}/{entity}/documents/{yyyy}/{uuid}."""
+    return f"{tenant_id}/{entity_id}/documents/{dt.datetime.now(dt.UTC):%Y}/{uuid.uuid4()}"
+
+
+class LocalStorage:
+    """Files below one directory. A file appears under its key by a rename, after it is safe on disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._files = directory
+        self._incoming = directory / ".incoming"
+
+    def receive(self, limit: int) -> Incoming:
+        with _translated():
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return Incoming(self._incoming / uuid.uuid4().hex, limit)
+
+    def put(self, key: str, incoming: Incoming) -> None:
+        path = self._path(key)
+        with _translated():
+            incoming.keep()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            incoming.path.replace(path)
+            _sync_directory(path.parent)
+
+    def open(self, key: str, sha256: str) -> BinaryIO:
+        with _translated():
+            file = self._path(key).open("rb")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != sha256:
+            file.close()
+            raise Damaged
+        file.seek(0)
+        return file
+
+    def delete(self, key: str) -> None:
+        with _translated():
+            self._path(key).unlink(missing_ok=True)
+
+    def keys(self, older_than: dt.datetime) -> Iterator[str]:
+        for path in self._files.glob("*/*/documents/*/*"):
+            if path.stat().st_mtime < older_than.timestamp():
+                yield path.relative_to(self._files).as_posix()
+
+    def ping(self) -> None:
+        with _translated():
+            probe = self._incoming / f"ping-{uuid.uuid4().hex}"
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe.write_bytes(b"ping")
+            probe.unlink()
+
+    def sweep_incoming(self, older_than: dt.datetime) -> int:
+        """Removes what came in and was never stored, such as uploads whose process died."""
+        gone = [p for p in self._incoming.glob("*") if p.stat().st_mtime < older_than.timestamp()]
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return len(gone)
+
+    def _path(self, key: str) -> Path:
+        path = (self._files / key).resolve()
+        if not path.is_relative_to(self._files.resolve()):
+            raise ValueError("a key outside the storage")
+        return path
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unavailable("The file storage does not answer; try again later.", code="storage_unavailable") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    """The rename itself must survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def open_storage(url: str) -> LocalStorage:
+    """The storage that a URL names."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        raise SettingsError(f"STORAGE_URL: there is no storage for {parts.scheme}:// yet; use file:///directory.")
+    return LocalStorage(Path(unquote(parts.path)))

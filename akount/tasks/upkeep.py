@@ -1,0 +1,80 @@
+"""What is done over and over: give back what dead workers held, ring again, take old jobs out of the history, sweep files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from akount import ledger, logs
+from akount.db import now
+from akount.errors import Unavailable
+from akount.kinds import QUEUES
+from akount.lifecycle import Runtime
+from akount.models import Document
+from akount.storage import LocalStorage
+from akount.tasks.queues import Bell
+
+log = logs.get(__name__)
+
+ORPHAN_AGE = dt.timedelta(hours=24)
+"""A file without a row is left alone for so long: its upload may still be under way."""
+
+
+def sweep(runtime: Runtime, bells: Iterable[Bell]) -> int:
+    """Gives back jobs of dead workers and rings for what is due and was not rung lately. Answers how often it rang."""
+    with runtime.database.transaction() as session:
+        recovered = ledger.recover(session)
+    for job_id in recovered:
+        log.warning("job of a dead worker given back", job=str(job_id))
+    return sum(_ring_due(runtime, bell) for bell in bells)
+
+
+def _ring_due(runtime: Runtime, bell: Bell) -> int:
+    """Rings no more often than there are jobs without a message: an emptied queue fills up, a full one does not grow."""
+    length = bell.length()
+    if length is None:
+        return 0
+    with runtime.database.snapshot() as session:
+        room = ledger.eligible_count(session, bell.name) - length
+    if room <= 0:
+        return 0
+    with runtime.database.transaction() as session:
+        due = ledger.to_ring(session, bell.name, room)
+    return sum(bell.ring(job_id) for job_id in due)
+
+
+def prune(runtime: Runtime) -> dict[str, int]:
+    """Takes old jobs out of the queues' history (R7) and removes files that no document names."""
+    settings, at = runtime.settings, now()
+    with runtime.database.transaction() as session:
+        archived = ledger.archive(
+            session,
+            completed_before=at - dt.timedelta(hours=settings.keep_completed_hours),
+            failed_before=at - dt.timedelta(days=settings.keep_failed_days),
+            keep=settings.keep_completed_count,
+            queues=list(QUEUES),
+        )
+    removed = _remove_orphans(runtime, at - ORPHAN_AGE)
+    unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE) if isinstance(runtime.storage, LocalStorage) else 0
+    return {"archived": archived, "orphans": removed, "unfinished": unfinished}
+
+
+def _remove_orphans(runtime: Runtime, before: dt.datetime) -> int:
+    removed = 0
+    for key in list(runtime.storage.keys(before)):
+        with runtime.database.snapshot() as session:
+            known = session.scalar(select(Document.id).where(Document.storage_key == key))
+        if known is None:
+            runtime.storage.delete(key)
+            removed += 1
+    return removed
+
+
+def try_sweep(runtime: Runtime, bells: Iterable[Bell]) -> None:
+    """A sweep that survives an outage: the next one comes in a second."""
+    try:
+        sweep(runtime, bells)
+    except Unavailable as error:
+        log.warning("sweep skipped", code=error.code)

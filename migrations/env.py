@@ -1,0 +1,48 @@
+"""Runs the migrations: batch mode on SQLite, one at a time by an advisory lock on Postgres."""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy import create_engine, text
+
+from akount.db import Exact, Instant
+from akount.models import Base
+
+LOCK = 4_017_2026  # any number that nothing else on the server locks
+
+
+def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """Own column types by what they are in the database: a migration must not change with the code."""
+    if kind != "type":
+        return False
+    if isinstance(item, Instant):
+        return "sa.DateTime(timezone=True)"
+    if isinstance(item, Exact):
+        return "sa.String(64)"
+    if isinstance(item, sa.Enum):
+        return "sa.String(20)"
+    if isinstance(item, sa.JSON):
+        return "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
+    return False
+
+
+def run() -> None:
+    engine = create_engine(context.config.attributes["url"])
+    postgres = engine.dialect.name == "postgresql"
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_as_batch=not postgres,
+            render_item=render_item,
+            transaction_per_migration=False,
+        )
+        with context.begin_transaction():
+            if postgres:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+            context.run_migrations()
+    engine.dispose()
+
+
+run()

@@ -1,0 +1,28 @@
+"""Writes the next migration from what models.py says beyond the schema at head: `make migration NAME="Add this"`."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from alembic import command
+from sqlalchemy.engine import make_url
+
+from akount import db
+
+
+def main(name: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        url = f"sqlite:///{directory}/head.db"
+        db.migrate(url)
+        number = len(list((db.ROOT / "migrations" / "versions").glob("*.py"))) + 1
+        command.revision(db._alembic(make_url(url)), message=name, autogenerate=True, rev_id=f"{number:04}")
+    written = max((db.ROOT / "migrations" / "versions").glob("*.py"))
+    written.write_text(written.read_text().replace("from sqlalchemy.dialects import postgresql\n\n\n", "from sqlalchemy.dialects import postgresql\n\n"))
+    subprocess.run([Path(sys.executable).parent / "ruff", "format", "-q", written], check=True)
+    subprocess.run([Path(sys.executable).parent / "ruff", "check", "-q", "--fix", written], check=True)
+    print(written)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -447,12 +447,12 @@ def hybrid_pdf(pdf: bytes, xml: bytes, document: Document) -> bytes:
 
 # --- Invoices as data -------------------------------------------------------------------------------------------------
 
-CII = {
+CII: dict[str | None, str] = {
     "rsm": "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
     "ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",
     "udt": "urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100",
 }
-UBL = {
+UBL: dict[str | None, str] = {
     None: "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2",
     "cac": "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2",
     "cbc": "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2",
@@ -477,7 +477,8 @@ class Xml:
 
 
 def serialised(root: "etree._Element") -> bytes:
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    written: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    return written
 
 
 def cii_xml(document: Document) -> bytes:

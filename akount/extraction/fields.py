@@ -1,11 +1,89 @@
-"""The fields of a document, found in its layout."""
+"""Brings the findings together: from a laid-out document to a Reading with evidence and confidence for each value."""
 
 from __future__ import annotations
 
-from akount.extraction.layout import Document
-from akount.readings import Reading
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+from akount.extraction import dates, headers, labels, lines, money, parties, totals
+from akount.extraction.layout import Cell, Document, plain
+from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
 
 def read_document(document: Document, engine: str, version: str) -> Reading:
-    """The reading of a document by its words."""
-    return Reading(engine, version, len(document.pages), {})
+    """What the words of a document say. Never raises for any words; what is not found is absent."""
+    amounts = money.amounts(document)
+    labelled = totals.label_amounts(document, amounts)
+    items = lines.find_lines(document, amounts)
+    sums = totals.find_sums(document, labelled, lines.line_sum(items))
+    fields = {
+        name: Value(value, _weighed(sure, place.cell), _evidence(place.cell, place.box, place.text, engine))
+        for name, (value, place, sure) in sums.chosen.items()
+    }
+    total = sums.chosen.get("total")
+    currency = headers.find_currency(document, amounts, total[1] if total else None)
+    _add(fields, "currency", currency, engine)
+    _add_dates(fields, document, currency.value if currency else None, engine)
+    _add_parties(fields, document, engine)
+    reading = Reading(
+        engine=engine,
+        engine_version=version,
+        pages=len(document.pages),
+        fields=fields,
+        lines=tuple(line.as_line(engine) for line in items[:MAX_LINES]),
+    )
+    return _signed(reading, document)
+
+
+def _add(fields: dict[str, Value], name: str, found: headers.Found | None, engine: str) -> None:
+    if found is not None:
+        text = clean_text(found.value)
+        if text:
+            fields[name] = Value(text, _weighed(found.confidence, found.cell), _evidence(found.cell, found.box, found.cell.text, engine))
+
+
+def _add_dates(fields: dict[str, Value], document: Document, currency: str | None, engine: str) -> None:
+    found = dates.dates(document, currency)
+    issue, due = headers.find_dates(document, found)
+    for name, one in (("issue_date", issue), ("due_date", due)):
+        if one is not None:
+            place = one.date
+            evidence = _evidence(place.cell, place.box, place.text, engine)
+            fields[name] = Value(place.day, _weighed(one.confidence, place.cell), evidence)
+    _add(fields, "invoice_number", headers.find_number(document, found), engine)
+
+
+def _add_parties(fields: dict[str, Value], document: Document, engine: str) -> None:
+    buyer = parties.find_buyer(document)
+    _add(fields, "buyer_name", buyer, engine)
+    _add(fields, "seller_name", parties.find_seller(document, buyer), engine)
+    seller_id, buyer_id = parties.find_vat_ids(document, buyer)
+    _add(fields, "seller_vat_id", seller_id, engine)
+    _add(fields, "buyer_vat_id", buyer_id, engine)
+    _add(fields, "iban", parties.find_iban(document), engine)
+
+
+def _evidence(cell: Cell, box: Box, text: str, engine: str) -> Evidence:
+    x0, y0, x1, y1 = (min(1.0, max(0.0, edge)) for edge in box)
+    return Evidence(cell.page, (x0, y0, x1, y1), clean_text(text, 200) or clean_text(cell.text, 200), engine)
+
+
+def _weighed(confidence: int, cell: Cell) -> int:
+    """A word that OCR itself doubts cannot be sure."""
+    doubt = max(0, 85 - cell.confidence)
+    return max(1, confidence - doubt // 2)
+
+
+def _signed(reading: Reading, document: Document) -> Reading:
+    """Credits negative: when the title says credit note and the printed total is positive, every amount is turned."""
+    title = " ".join(plain(row.text) for row in document.rows[: max(12, len(document.rows) // 3)])
+    credit = any(re.search(rf"\b{re.escape(phrase)}\b", title) for phrase in labels.words("credit"))
+    total = reading.get("total")
+    if not isinstance(total, Decimal):
+        return replace(reading, credit_note=credit)
+    if not credit or total < 0:
+        return replace(reading, credit_note=credit or total < 0)
+    fields = {name: replace(value, value=-value.value) if isinstance(value.value, Decimal) else value for name, value in reading.fields.items()}
+    turned = tuple(replace(line, amount=None if line.amount is None else -line.amount) for line in reading.lines)
+    return replace(reading, fields=fields, lines=turned, credit_note=True)

@@ -51,10 +51,12 @@ class Cell:
     page: int
     row: int = 0
     text: str = field(init=False)
+    label_text: str = field(init=False)
+    """The text to look for labels in: as long as `text`, but OCR may have mended words in it."""
     box: Box = field(init=False)
 
     def __post_init__(self) -> None:
-        self.text = " ".join(word.text for word in self.words)
+        self.text = self.label_text = " ".join(word.text for word in self.words)
         self.box = union(word.box for word in self.words)
 
     @cached_property

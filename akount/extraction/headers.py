@@ -1,0 +1,286 @@
+"""The head of a document: its number, its dates and its currency."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from akount.extraction import labels
+from akount.extraction.dates import Date
+from akount.extraction.layout import Cell, Document, plain
+from akount.extraction.money import SYMBOLS, Amount, currency_codes
+from akount.readings import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A text or date of a document, where it stands, and how sure it is (0-100)."""
+
+    value: str
+    cell: Cell
+    box: Box
+    confidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDate:
+    """A date that was given a meaning."""
+
+    date: Date
+    confidence: int
+
+
+# --- dates -------------------------------------------------------------------------------------------------------------
+
+_FROM_WORDS = re.compile(r"(?:\b(?:vom|von|dated|of|du|del|d\.d\.|z dnia|af|den|from|date)\s*:?\s*)$", re.IGNORECASE)
+_RANGE = re.compile(r"^\s*(?:-|–|—|to|bis|au|al|t/m|until|do)\s*\d|^\s*[-–—]\s*\w")
+_RANGE_BEFORE = re.compile(r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$")
+_TIME = re.compile(r"\b[0-2]?\d[:.][0-5]\d(?:[:.][0-5]\d)?\b")
+
+
+def find_dates(document: Document, found: Sequence[Date]) -> tuple[FoundDate | None, FoundDate | None]:
+    """The date of issue and the due date, each None when nothing speaks for one."""
+    scored = [(date, *_date_role(document, date)) for date in found]
+    issue = _issue_date(document, scored)
+    due = max(((score, date) for date, role, score in scored if role == "due"), key=lambda one: one[0], default=None)
+    return issue, FoundDate(due[1], min(95, int(30 * due[0]))) if due else None
+
+
+def _issue_date(document: Document, scored: Sequence[tuple[Date, str, float]]) -> FoundDate | None:
+    best: tuple[float, Date] | None = None
+    days = Counter(date.day for date, _, _ in scored)
+    rows = max(1, len(document.rows))
+    for date, role, score in scored:
+        worth = {"issue": 1.0 + score, "": 1.0, "due": 0.2, "other": 0.0}[role]
+        worth += 0.25 * min(3, days[date.day] - 1)
+        worth += 0.5 * (1 - date.cell.row / rows)
+        if _TIME.search(document.rows[date.cell.row].text.replace(date.text, " ")):
+            worth += 0.5
+        if date.short_year:
+            worth -= 0.15
+        if best is None or worth > best[0]:
+            best = (worth, date)
+    if best is None:
+        return None
+    confidence = min(95, int(25 + 18 * best[0]))
+    return FoundDate(best[1], confidence if best[1].certain else min(confidence, 75))
+
+
+def _date_role(document: Document, date: Date) -> tuple[str, float]:
+    """The role of the label before, beside or above a date and its strength (1-3.2)."""
+    before = date.cell.label_text[: date.start]
+    after = date.cell.text[date.end :]
+    if _RANGE.search(after) or _RANGE_BEFORE.search(before):
+        return "other", 1.0
+    found = labels.find(before, "date")
+    if found:
+        return _strongest(found[-1:], 0.0) if len(before) - found[-1].end < 40 else ("", 0.0)
+    if _FROM_WORDS.search(before) and labels.find(before, "number"):
+        role = labels.find(before, "number")[0].role
+        return ("issue", 2.4) if role == "issue" else ("other", 1.0)
+    if sum(char.isalpha() for char in before) > 12:
+        return "", 0.0
+    return _date_label_beside(document, date)
+
+
+def _date_label_beside(document: Document, date: Date) -> tuple[str, float]:
+    cells = [cell for cell in document.rows[date.cell.row].cells if cell.box[2] <= date.cell.box[0] + 0.01]
+    for cell in reversed(cells[-2:]):
+        found = labels.find(cell.label_text, "date")
+        if found:
+            return _strongest(found[-1:], 0.0)
+        if sum(char.isalpha() for char in cell.text) > 4:
+            break
+    for cell in document.above(date.cell, rows=2)[:1]:
+        found = labels.find(cell.label_text, "date")
+        if found and not re.search(r"\d{4}", cell.text):
+            return _strongest(found[:1], -0.3)
+    return "", 0.0
+
+
+def _strongest(found: Sequence[labels.Label], adjust: float) -> tuple[str, float]:
+    label = found[0]
+    return label.role, (3.0 if label.strength == labels.STRONG else 1.7) + adjust
+
+
+# --- number ------------------------------------------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"(?<![\w])#?\s?((?:[A-Z]{1,8}[ ]?)?[A-Za-z0-9]*[0-9][A-Za-z0-9]*(?:[-/._~][A-Za-z0-9]+)*(?:/[A-Za-z0-9]+)*)(?!\w)")
+_LEADING = re.compile(r"^[\s:.#\-–№º°*()]*(?:(?:no|nr|num|number|nummer|n)\b[\s.:#º°]*)?", re.IGNORECASE)
+_ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
+_REFERS = re.compile(r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von|zu rechnung)\b", re.IGNORECASE)
+
+
+def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None:
+    """The number of the document by the labels for it: behind the label, right of it or under it."""
+    taken = {id(date.cell): date for date in found_dates}
+    best: tuple[float, Found] | None = None
+    rows = max(1, len(document.rows))
+    for cell in document.cells:
+        for label in labels.find(cell.label_text, "number"):
+            if label.role != "issue":
+                continue
+            for worth, candidate in _numbers_for(document, cell, label, taken):
+                score = worth + 0.6 * (1 - cell.row / rows)
+                if best is None or score > best[0]:
+                    best = (score, candidate)
+    if best is None:
+        return None
+    score, found = best
+    return Found(found.value, found.cell, found.box, min(found.confidence, max(20, min(95, int(22 * score)))))
+
+
+def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:
+    strength = _number_strength(label)
+    if _REFERS.search(plain(cell.text[: label.start])):
+        strength -= 2.0
+    if plain(cell.text[: label.start]) and label.strength == labels.PLAIN:
+        strength -= 0.8
+    rest = cell.text[label.end :]
+    value = _leading_number(rest)
+    if value is not None:
+        start = label.end + rest.index(value)
+        yield strength + 0.6, Found(value, cell, cell.span_box(start, start + len(value)), 95)
+        return
+    if plain(rest) and not _LEADING.fullmatch(rest):
+        return
+    for other in document.right_of(cell)[:1]:
+        value = _leading_number(other.text)
+        if value is not None and not _is_date(other, value, taken):
+            yield strength + 0.4, Found(value, other, other.span_box(0, len(value)), 95)
+            return
+    for other in document.below(cell, reach=2.5, rows=3)[:1]:
+        value = _leading_number(other.text)
+        if value is not None and not _is_date(other, value, taken) and len(value) > 1:
+            yield strength - 0.2, Found(value, other, other.span_box(0, len(value)), 90)
+
+
+def _number_strength(label: labels.Label) -> float:
+    """Labels that say "number" count more than the bare name of the document."""
+    if label.strength == labels.PLAIN:
+        return 0.9 if " " not in label.phrase and len(label.phrase) < 7 else 1.3
+    says_number = re.search(r"(nummer|number|nr|no|num|numero|id|numer|cislo|sorszama)$|^(n|no|nr|numero) ", label.phrase)
+    return 3.4 if says_number else 2.4
+
+
+def _leading_number(text: str) -> str | None:
+    """The document number a text starts with, or None when it starts with something else."""
+    bare = text[_end_of_leading(text) :]
+    match = _NUMBER.match(bare)
+    if match is None:
+        return None
+    value = match.group(1).strip()
+    follows = bare[match.end() : match.end() + 2]
+    if _ORDINARY.fullmatch(value) and not (value.isdigit() and not follows.strip()):
+        return None
+    if len(value) > 40 or value.endswith("%") or follows.startswith("%"):
+        return None
+    if re.fullmatch(r"[A-Z]{3,8} \d.*", value) and not value.split()[0].isupper():
+        return None
+    return _joined(value, bare[match.end() :])
+
+
+def _end_of_leading(text: str) -> int:
+    match = _LEADING.match(text)
+    return match.end() if match else 0
+
+
+def _joined(value: str, rest: str) -> str:
+    """With what belongs to it although spaces stand between: 673381 in V015- 673381, 001 in 2024 / 001."""
+    match = re.match(r"\s?([-/])\s([A-Za-z0-9]*\d[A-Za-z0-9]*)(?![\w.,:])|([-/])\s([A-Za-z0-9]*\d[A-Za-z0-9]*)", rest)
+    if match and not re.search(r"\d{4}$", match.group(0)):
+        return value + (match.group(1) or match.group(3)) + (match.group(2) or match.group(4))
+    return value
+
+
+def _is_date(cell: Cell, value: str, taken: dict[int, Date]) -> bool:
+    date = taken.get(id(cell))
+    return date is not None and date.start < len(value) and re.fullmatch(r"[\d./-]+", value) is not None and len(value) <= 10
+
+
+# --- currency ----------------------------------------------------------------------------------------------------------
+
+_CODE = re.compile(r"(?<![A-Za-z])([A-Z]{3})(?![A-Za-z])")
+_NAMES = {
+    "us dollars": "USD",
+    "us dollar": "USD",
+    "euros": "EUR",
+    "euro": "EUR",
+    "ringgit": "MYR",
+    "sdn bhd": "MYR",
+    "pounds sterling": "GBP",
+    "swiss francs": "CHF",
+    "zloty": "PLN",
+    "kuala lumpur": "MYR",
+    "malaysia": "MYR",
+    "gstin": "INR",
+    "sp z o o": "PLN",
+    "nip": "PLN",
+    "mwst": "EUR",
+    "ust id": "EUR",
+    "siret": "EUR",
+    "cnpj": "BRL",
+    "cvr": "DKK",
+    "aktiebolag": "SEK",
+    "abn": "AUD",
+}
+"""Words that hint at a currency where none is printed, the plainest first."""
+
+_SHARED_SIGN = "$"
+
+
+def find_currency(document: Document, amounts: Sequence[Amount], total: Amount | None) -> Found | None:
+    """The currency: what stands beside the total and most amounts, else codes in headings, else the country's."""
+    votes: Counter[str] = Counter()
+    places: dict[str, tuple[Cell, Box]] = {}
+    for amount in amounts:
+        if amount.currency is not None and not amount.glued:
+            votes[amount.currency] += 3 if amount is total else 1
+            places.setdefault(amount.currency, (amount.cell, amount.box))
+    for cell in document.cells:
+        for code, weight in _codes_in_heading(cell):
+            votes[code] += weight
+            places.setdefault(code, (cell, cell.box))
+    if votes:
+        votes = _settle_dollars(votes, document)
+        code, count = votes.most_common(1)[0]
+        cell, box = places.get(code) or next(iter(places.values()))
+        sure = 95 if count >= 3 and len(votes) == 1 else 85 if count >= 3 else 70
+        return Found(code, cell, box, sure)
+    return _currency_by_country(document)
+
+
+def _codes_in_heading(cell: Cell) -> Iterator[tuple[str, int]]:
+    text = cell.plain
+    labelled = any(word in text for word in ("currency", "wahrung", "devise", "moneda", "valuta", "waluta", "moeda"))
+    for match in _CODE.finditer(cell.text):
+        code = match.group(1)
+        if code in currency_codes() and (labelled or code in _COMMON):
+            yield code, 4 if labelled else 1
+    for symbol in re.findall(r"\((?:in )?([€£₹$]|RM|zł|US\$)\)", cell.text):
+        yield SYMBOLS[symbol], 1
+
+
+_COMMON = frozenset("EUR USD GBP CHF PLN SEK NOK DKK CZK HUF RON INR MYR SGD AUD CAD NZD JPY BRL MXN ZAR TRY AED SAR HKD CNY".split())
+"""Codes that are hardly ever anything else when written in capitals."""
+
+
+def _settle_dollars(votes: Counter[str], document: Document) -> Counter[str]:
+    """A bare $ is the dollar of the country when another dollar code, or another currency's country, is named."""
+    others = {code for code in votes if code != "USD" and code.endswith("D") and code in _COMMON}
+    if "USD" in votes and len(others) == 1 and "USD" not in document.text:
+        code = others.pop()
+        return Counter({code: votes["USD"] + votes[code], **{one: n for one, n in votes.items() if one not in ("USD", code)}})
+    return votes
+
+
+def _currency_by_country(document: Document) -> Found | None:
+    text = f" {plain(document.text)} "
+    for name, code in _NAMES.items():
+        if f" {name} " in text:
+            first = name.split()[0]
+            cell = next((cell for cell in document.cells if first in cell.plain), document.cells[0])
+            return Found(code, cell, cell.box, 55)
+    return None

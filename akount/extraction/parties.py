@@ -1,0 +1,324 @@
+"""Who sold and who bought: names by labels, address blocks, legal forms and places; tax ids and IBANs by their check digits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from akount.extraction import labels
+from akount.extraction.headers import Found
+from akount.extraction.layout import Cell, Document, plain
+from akount.readings import Box
+
+_LEGAL = re.compile(
+    r"(?<![\w.])(?:gmbh|mbh|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|company|pty|pvt|pte|sdn|bhd|berhad|"
+    r"s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
+    r"a\.?s|aps|a/s|ab|oy|oyj|kft|zrt|se|gesellschaft|enterprise|enterprises|trading|holdings?|group|services|systems|solutions|stores?|restaurant|hotel|"
+    r"market|mart|supermarket|apotheke|pharmacy|cafe|caf\u00e9|b\u00e4ckerei|tankstelle)(?![\w])\.?",
+    re.IGNORECASE,
+)
+_STRONG_LEGAL = re.compile(
+    r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|pty|s\.?a\.?r\.?l|s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft)(?![\w])\.?",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"\b(stra(ss|\u00df)e|str\.|stra\u00dfe|weg\b|platz\b|allee|street|st\.|road|rd\b|avenue|ave\b|lane|drive|blvd|boulevard|rue|calle|via|jalan|jln|jl\b|taman|tmn|lot\b|postfach|po box|suite|floor|"
+    r"ul\.|no\.?\s?\d|kawasan|lorong|persiaran|bandar|unit\b)|\b\d{4,6}\b|\w+(str|stra\u00dfe|strasse|weg|platz|straat|laan|gade|gatan|vej)\b|\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b",
+    re.IGNORECASE,
+)
+_CONTACT = re.compile(r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|@|www\.|\.com\b|\.de\b|\+\d{2}", re.IGNORECASE)
+_POSTCODE = re.compile(r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b")
+_SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*]\s+|\s{2,}")
+_SENTENCE = re.compile(r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|was|will|with|this|zu|mit)\b", re.IGNORECASE)
+_HONORIFIC = re.compile(r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE)
+
+
+def find_seller(document: Document, buyer: Found | None) -> Found | None:
+    """The name of who sends the document: the candidate with most reasons for it."""
+    scores: dict[str, float] = {}
+    places: dict[str, Found] = {}
+    for worth, found in _seller_candidates(document, buyer):
+        key = plain(found.value)
+        if not key or (buyer is not None and key == plain(buyer.value) and worth < 4):
+            continue
+        if worth > scores.get(key, -9.0):
+            scores[key], places[key] = worth, found
+    if not scores:
+        return None
+    best = max(scores, key=lambda key: scores[key])
+    found = places[best]
+    return Found(found.value, found.cell, found.box, max(15, min(90, int(14 * scores[best]))))
+
+
+def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tuple[float, Found]]:
+    repeats = Counter(plain(cell.text) for cell in document.cells)
+    domains = _domains(document)
+    zone = _buyer_zone(document, buyer)
+    for cell in document.cells:
+        yield from _labelled_seller(document, cell)
+        sender = _sender_line(cell)
+        if sender is not None:
+            yield 5.2 + _domain_worth(sender, domains), Found(sender, cell, cell.span_box(0, len(sender)), 0)
+    for cell in document.cells:
+        name = _name_of(cell.text)
+        if name is None:
+            continue
+        yield _seller_worth(document, cell, name, repeats, domains) - (4.0 if cell in zone else 0.0), Found(name, cell, cell.box, 0)
+
+
+def _seller_worth(document: Document, cell: Cell, name: str, repeats: Counter[str], domains: set[str]) -> float:
+    """Legal forms, the top of the first page, large print, the foot of the page, mail domains."""
+    first = cell.page == document.pages[0].number
+    worth = 0.0
+    if _STRONG_LEGAL.search(name):
+        worth += 2.2
+    elif _LEGAL.search(name):
+        worth += 1.1
+    top = cell.box[1]
+    if first:
+        worth += max(0.0, 2.0 - 5.0 * top)
+        position = sum(1 for row in document.rows[: cell.row] if any(_name_of(other.text) for other in row.cells))
+        worth += (1.6, 0.8, 0.3)[position] if position < 3 else 0.0
+    if top > 0.82 and _STRONG_LEGAL.search(name):
+        worth += 1.0
+    if first and top < 0.4:
+        worth += min(1.2, max(0.0, cell.height / document.text_height - 1.2))
+    worth += min(0.8, 0.4 * (repeats[plain(cell.text)] - 1)) + _domain_worth(name, domains)
+    if _followed_by_address(document, cell):
+        worth += 1.0
+    return worth - 0.02 * max(0, len(name) - 45)
+
+
+def _followed_by_address(document: Document, cell: Cell) -> bool:
+    return any(_ADDRESS.search(other.text) or _POSTCODE.search(other.text) for other in document.below(cell, reach=3.5, rows=3)[:2])
+
+
+def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Found]]:
+    for name, found_cell, box in _behind_label(document, cell, "seller"):
+        yield 4.6 if found_cell.box[1] < 0.5 else 3.6, Found(name, found_cell, box, 0)
+
+
+def _sender_line(cell: Cell) -> str | None:
+    """The name at the head of a one-line address, as printed small over the window of a letter."""
+    parts = [part for part in _SEPARATORS.split(cell.text) if part]
+    if len(parts) < 3 or len(cell.text) < 20 or cell.box[1] > 0.45:
+        return None
+    if not _POSTCODE.search(cell.text) or not re.search(r"\d", " ".join(parts[1:])):
+        return None
+    name = _name_of(parts[0])
+    return name if name is not None and not _ADDRESS.search(parts[0]) else None
+
+
+def _domains(document: Document) -> set[str]:
+    found = re.findall(r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.(?:com|de|fr|net|org|eu|nl|it|es|co|io|at|ch|pl|be|my|sg|uk|in|se|no|dk|fi|pt|br)\b", document.text.lower())
+    parts = {part for host in found for part in host.split(".")}
+    return {part for part in parts if len(part) > 3 and part not in ("gmail", "mail", "info", "yahoo", "hotmail", "outlook", "localhost", "example", "www")}
+
+
+def _domain_worth(name: str, domains: set[str]) -> float:
+    from rapidfuzz import fuzz
+
+    squashed = plain(_LEGAL.sub(" ", name)).replace(" ", "")
+    if len(squashed) < 4:
+        return 0.0
+    return 1.2 if any(fuzz.ratio(squashed, domain.replace("-", "")) > 80 or squashed.startswith(domain.replace("-", "")) for domain in domains) else 0.0
+
+
+def _name_of(text: str) -> str | None:
+    """The text as a name of a company or person, or None if it cannot be one."""
+    name = re.sub(r"^[^\w(]+|[\s,;:*_|\u2022\u00b7-]+$", "", re.sub(r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$", "", text, flags=re.IGNORECASE))
+    bare = plain(name)
+    letters = sum(char.isalpha() for char in name)
+    if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
+        return None
+    if bare in labels.words("title") or _CONTACT.search(name) or _POSTCODE.search(name) or ":" in name:
+        return None
+    if _is_label(name) or (_SENTENCE.search(name) and not _LEGAL.search(name)):
+        return None
+    return name if not (_ADDRESS.search(name) and not _LEGAL.search(name)) else None
+
+
+def _is_label(text: str) -> bool:
+    """Whether a text is nothing but labels and titles."""
+    bare = plain(text)
+    for group in ("money", "date", "number", "party", "column"):
+        found = labels.find(text, group)
+        covered = sum(label.end - label.start for label in found)
+        if covered >= 0.6 * max(1, len(text.strip())):
+            return True
+    return any(bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket") for title in labels.words("title") if len(title) > 3)
+
+
+def _behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[str, Cell, Box]]:
+    """The names a label of the role points at: behind it in the cell, right of it, under it."""
+    found = labels.find(cell.label_text, "party")
+    if not found or found[0].role != role or found[0].start > 3:
+        return
+    label = found[0]
+    rest = cell.text[label.end :]
+    tidy = re.sub(r"^[\s:.\-\u2013]+", "", rest)
+    colon = rest.lstrip().startswith(":")
+    if plain(rest):
+        name = _name_of(tidy) if colon or label.phrase.count(" ") else None
+        if name is not None:
+            start = cell.text.index(tidy)
+            yield name, cell, cell.span_box(start, start + len(tidy))
+        if not _rest_is_label(rest):
+            return
+    for other in _after_label(document, cell):
+        name = _name_of(_HONORIFIC.sub("", other.text))
+        if name is not None:
+            yield name, other, other.box
+            return
+
+
+def _rest_is_label(rest: str) -> bool:
+    return bool(re.fullmatch(r"[\s:.\-/()]*(address|adresse|name|details|data)?[\s:.\-/()]*", rest, re.IGNORECASE))
+
+
+def _after_label(document: Document, cell: Cell) -> list[Cell]:
+    """Right of the label if it ends in a colon or stands over nothing; else under it, where addresses go on."""
+    right = [other for other in document.right_of(cell)[:1] if not labels.find(other.label_text, "party") and other.box[0] - cell.box[2] < 0.35]
+    below = [other for other in document.below(cell, reach=4.0, rows=5) if abs(other.box[0] - cell.box[0]) < 0.06 or other.box[0] < cell.box[2]]
+    below = below[:3]
+    if right and not cell.text.rstrip().endswith(":") and below and abs(below[0].box[0] - cell.box[0]) < 0.015:
+        return below + right
+    return right + below
+
+
+def find_buyer(document: Document) -> Found | None:
+    """The name of who gets the document: behind a label for it, else the first line of the address in the letter's window."""
+    best: tuple[float, Found] | None = None
+    for cell in document.cells:
+        for name, place, box in _behind_label(document, cell, "buyer"):
+            worth = 4.0 - place.box[1] - 0.5 * (place.page != document.pages[0].number)
+            if best is None or worth > best[0]:
+                best = (worth, Found(name, place, box, 80))
+    if best is not None:
+        return best[1]
+    return _window_address(document)
+
+
+def _window_address(document: Document) -> Found | None:
+    """The block above the first line with a postcode that is not the sender's own."""
+    page = document.pages[0].number
+    senders = [cell for cell in document.cells if cell.page == page and _sender_line(cell) is not None]
+    if not senders:
+        return None
+    sender = senders[-1]
+    block = [cell for cell in document.below(sender, reach=22, rows=14) if abs(cell.box[0] - sender.box[0]) < 0.04]
+    names: list[Cell] = []
+    for cell in block[:9]:
+        if _POSTCODE.search(cell.text) and names:
+            place = names[0]
+            return Found(_HONORIFIC.sub("", place.text).strip(), place, place.box, 75)
+        if _name_of(cell.text) is not None or names:
+            names.append(cell)
+    return None
+
+
+def _buyer_zone(document: Document, buyer: Found | None) -> set[Cell]:
+    """The cells of the buyer's address: under the name, in its column."""
+    if buyer is None:
+        return set()
+    block = [cell for cell in document.below(buyer.cell, reach=8, rows=7) if abs(cell.box[0] - buyer.cell.box[0]) < 0.05]
+    return {buyer.cell, *block}
+
+
+# --- identifiers -------------------------------------------------------------------------------------------------------
+
+_VAT = re.compile(
+    r"(?<![A-Z0-9])(?P<country>AT|BE|BG|CHE|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|SI|SK|XI)[ .\-]?(?P<rest>[A-Z0-9](?:[ .\-]{0,2}[A-Z0-9*+]){6,13})(?![A-Z0-9])"
+)
+_GSTIN = re.compile(r"(?<![A-Z0-9])\d{2}[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9](?![A-Z0-9])")
+_VAT_WORDS = re.compile(r"\b(vat|ust|umsatzsteuer|uid|tva|iva|btw|nif|cif|nip|moms|alv|p\.?\s?iva|gstin|mva|tax|va|ust-?id\w*)\b", re.IGNORECASE)
+_BUYER_WORDS = re.compile(r"\b(customer|client|kunde|kunden|ihre|your|buyer|kaufer|acheteur|cliente|klant|nabywca|recipient)\b", re.IGNORECASE)
+_IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30})(?![A-Za-z0-9])")
+_IBAN_LENGTHS = {
+    "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27,
+    "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28,
+    "PT": 25, "RO": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "SA": 24, "AE": 23, "IL": 23, "BR": 29,
+}  # fmt: skip
+
+
+def find_iban(document: Document) -> Found | None:
+    """The first IBAN with right check digits, else the first that is as long as its country's are."""
+    doubtful: Found | None = None
+    for cell in document.cells:
+        for match in _IBAN.finditer(cell.text.upper()):
+            number = _trimmed_iban(match.group(1).replace(" ", ""))
+            if number is None:
+                continue
+            found = Found(number, cell, cell.span_box(*match.span(1)), 92)
+            if is_iban(number):
+                return found
+            if doubtful is None and "iban" in cell.plain + document.rows[cell.row].text.lower():
+                doubtful = Found(number, cell, found.box, 50)
+    return doubtful
+
+
+def is_iban(number: str) -> bool:
+    """Whether the check digits are right."""
+    from stdnum import iban
+
+    return bool(iban.is_valid(number))
+
+
+def _trimmed_iban(text: str) -> str | None:
+    length = _IBAN_LENGTHS.get(text[:2])
+    if length is None:
+        return text if len(text) in (20, 22, 24) else None
+    if len(text) >= length:
+        return text[:length]
+    return text if len(text) >= length - 6 and text[2:].isdigit() else None
+
+
+def find_vat_ids(document: Document, buyer: Found | None) -> tuple[Found | None, Found | None]:
+    """The tax ids of seller and buyer. Right check digits and a label speak for an id, a buyer's word or block for the buyer."""
+    zone = _buyer_zone(document, buyer)
+    sellers: list[tuple[float, Found]] = []
+    buyers: list[tuple[float, Found]] = []
+    for cell in document.cells:
+        for number, box, valid in _vat_ids(cell):
+            labelled = _vat_label(document, cell)
+            if not labelled and not valid:
+                continue
+            worth = 1.0 * labelled + 1.0 * valid
+            found = Found(number, cell, box, 90 if valid and labelled else 70)
+            is_buyers = cell in zone or _BUYER_WORDS.search(plain(_with_label(document, cell))) is not None
+            (buyers if is_buyers else sellers).append((worth, found))
+    return _best(sellers), _best(buyers)
+
+
+def _best(found: Sequence[tuple[float, Found]]) -> Found | None:
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def _vat_ids(cell: Cell) -> Iterator[tuple[str, Box, bool]]:
+    for match in _GSTIN.finditer(cell.text):
+        yield match.group(), cell.span_box(*match.span()), True
+    for match in _VAT.finditer(cell.text):
+        number = re.sub(r"[^A-Z0-9]", "", match.group())
+        valid = is_vat_id(number)
+        if not valid and sum(char.isdigit() for char in number) < 7:
+            continue
+        yield number, cell.span_box(*match.span()), valid
+
+
+def is_vat_id(number: str) -> bool:
+    """Whether the check digits are right for the country in front."""
+    from stdnum.eu import vat
+
+    return bool(vat.is_valid(number))
+
+
+def _vat_label(document: Document, cell: Cell) -> bool:
+    return _VAT_WORDS.search(_with_label(document, cell)) is not None
+
+
+def _with_label(document: Document, cell: Cell) -> str:
+    """The text of a cell and of what may be its label: left of it, or above it."""
+    left = [other for other in document.rows[cell.row].cells if other.box[2] <= cell.box[0] + 0.005][-1:]
+    above = document.above(cell, rows=1)[:1]
+    return " ".join(other.text for other in (*left, cell, *(above if not left else ())))

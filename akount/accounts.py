@@ -60,7 +60,9 @@ class Actor:
     @property
     def name(self) -> str:
         """As logs and the audit log name the actor; without anything personal."""
-        return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+        if self.key_id:
+            return f"key:{self.key_id}"
+        return f"user:{self.user_id}" if self.user_id else "shell"
 
     @property
     def tenant(self) -> uuid.UUID:
@@ -73,6 +75,19 @@ class Actor:
         """Raises NotAllowed unless the role may."""
         if permission not in PERMISSIONS[self.role]:
             raise NotAllowed(f"The role {self.role} lacks the permission {permission!s}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks for something, by which request and from where: what the audit log wants to know."""
+
+    actor: Actor
+    request_id: str = ""
+    address: str = ""
+
+
+SHELL = Call(Actor(role=Role.OPERATOR, tenant_id=None))
+"""An operator at the command line."""
 
 
 def authenticate(database: Database, token: str) -> Actor:
@@ -153,6 +168,30 @@ def revoke_key(session: Session, key_id: uuid.UUID) -> None:
 def membership(session: Session, user_id: uuid.UUID | None, tenant_id: uuid.UUID) -> Membership | None:
     """What a user is in a tenant."""
     return None if user_id is None else session.get(Membership, (user_id, tenant_id))
+
+
+def set_consent(session: Session, call: Call, kinds: dict[str, bool], hosted_engines: bool | None) -> Membership:
+    """Changes what the acting user consents to; what is not named stays. Raises NotAllowed for a key without a user."""
+    member = membership(session, call.actor.user_id, call.actor.tenant)
+    if member is None:
+        raise NotAllowed("Only a user can consent: this key was made without one.", code="user_required")
+    member.auto_create = sorted(
+        {*member.auto_create, *(k for k, on in kinds.items() if on)} - {k for k, on in kinds.items() if not on}
+    )
+    if hosted_engines is not None:
+        member.hosted_engines = hosted_engines
+    audit.record(
+        session,
+        tenant_id=member.tenant_id,
+        actor=call.actor.name,
+        role=call.actor.role,
+        action="consent.change",
+        target=f"user:{member.user_id}",
+        reason=f"auto_create={','.join(member.auto_create) or 'none'} hosted_engines={member.hosted_engines}",
+        address=call.address,
+        request_id=call.request_id,
+    )
+    return member
 
 
 def entity_of(session: Session, tenant_id: uuid.UUID, entity_id: uuid.UUID | None) -> Entity:

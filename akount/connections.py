@@ -5,12 +5,16 @@ from __future__ import annotations
 from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from config import Settings
 
 ERRORS = (RedisConnectionError, RedisTimeoutError)
+"""The server is away."""
+FAULTS = (RedisError,)
+"""Whatever else it may say, such as a wrong password."""
 
 
 def redis_pool(settings: Settings, *, timeout: float, retries: int, connections: int = 20) -> ConnectionPool:

@@ -6,10 +6,12 @@ import contextlib
 import os
 import secrets
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 from akount import logs
 from akount.db import Database
@@ -18,6 +20,21 @@ from akount.storage import Storage, open_storage
 from config import Settings
 
 log = logs.get(__name__)
+
+
+class Rings(Protocol):
+    """The bell of a queue: tasks.queues.Bell."""
+
+    name: str
+
+    def ring(self, job_id: uuid.UUID) -> bool:
+        """Tells the workers of a job; False when the queue is away. Raises nothing."""
+
+    def length(self) -> int | None:
+        """Messages that wait; None when the queue is away."""
+
+    def close(self) -> None:
+        """Lets go of its connections."""
 
 
 @dataclass
@@ -29,11 +46,18 @@ class Runtime:
     storage: Storage
     policy: Policy
     secret: str
+    bells: dict[str, Rings] = field(default_factory=dict)
+    "queue → bell; what never rings has none"
     _closers: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
 
     def on_close(self, name: str, close: Callable[[], None]) -> None:
         """Something opened later: it is closed before what it stands on."""
         self._closers.append((name, close))
+
+    def hang(self, bell: Rings) -> None:
+        """Hangs up the bell of a queue."""
+        self.bells[bell.name] = bell
+        self.on_close(f"bell {bell.name}", bell.close)
 
     def close(self) -> None:
         """Closes everything, the last opened first; a step that fails does not keep the others open. Twice does no harm."""

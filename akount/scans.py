@@ -6,7 +6,6 @@ Each function is one intent and owns its transaction; the bell rings after the c
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -14,17 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from akount import audit, intake, ledger, logs
-from akount.accounts import Actor, entity_of
+from akount.accounts import Actor, Call, entity_of
 from akount.kinds import Kind
 from akount.lifecycle import Runtime
 from akount.models import Document, Job
 from akount.storage import Incoming, new_key
-from akount.tasks.queues import Bell
 
 log = logs.get(__name__)
-
-Bells = Mapping[str, Bell]
-"""Queue → bell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +30,13 @@ class Submission:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Where an intent comes from, for the logs and the audit log."""
-
-    id: str = ""
-    address: str = ""
-
-
 def submit(
-    runtime: Runtime,
-    bells: Bells,
-    actor: Actor,
-    kind: Kind,
-    incoming: Incoming,
-    *,
-    filename: str | None,
-    entity_id: uuid.UUID | None,
-    request: Request,
+    runtime: Runtime, call: Call, kind: Kind, incoming: Incoming, *, filename: str | None, entity_id: uuid.UUID | None
 ) -> Submission:
     """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document (E8).
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
+    actor = call.actor
     media_type = intake.admit(incoming, runtime.settings.max_upload_bytes)
     with runtime.database.snapshot() as session:
         entity = entity_of(session, actor.tenant, entity_id)
@@ -78,21 +58,23 @@ def submit(
     runtime.storage.put(document.storage_key, incoming)
     try:
         with runtime.database.transaction() as session:
-            job = _enter(session, runtime, actor, kind, document, request)
+            job = _enter(session, runtime, call, kind, document)
     except IntegrityError:
         return _raced(runtime, entity.id, kind, document)
-    bells[kind.queue].ring(job.id)
+    runtime.bells[kind.queue].ring(job.id)
     log.info(
         "document submitted", job=str(job.id), document=str(document.id), queue=kind.queue, size=document.size, type=media_type
     )
     return Submission(job, duplicate=False)
 
 
-def _enter(session: Session, runtime: Runtime, actor: Actor, kind: Kind, document: Document, request: Request) -> Job:
+def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document) -> Job:
     session.add(document)
     session.flush()
-    job = ledger.enter(session, document, queue=kind.queue, max_attempts=runtime.settings.scan_max_attempts, request_id=request.id)
-    _note(session, actor, "document.submit", f"document:{document.id}", request)
+    job = ledger.enter(
+        session, document, queue=kind.queue, max_attempts=runtime.settings.scan_max_attempts, request_id=call.request_id
+    )
+    _note(session, call, "document.submit", f"document:{document.id}")
     session.flush()
     return job
 
@@ -118,46 +100,46 @@ def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:
         return ledger.find(session, actor.tenant_id, job_id)
 
 
-def cancel(runtime: Runtime, actor: Actor, job_id: uuid.UUID, request: Request) -> Job:
+def cancel(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     """Takes back a job that waits. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
-        job = ledger.find(session, actor.tenant_id, job_id)
+        job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.cancel(session, job)
-        _note(session, actor, "job.cancel", f"job:{job.id}", request)
+        _note(session, call, "job.cancel", f"job:{job.id}")
         session.refresh(job)
     return job
 
 
-def retry(runtime: Runtime, bells: Bells, actor: Actor, job_id: uuid.UUID, request: Request) -> Job:
+def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     """Tries a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
-        job = ledger.find(session, actor.tenant_id, job_id)
+        job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.retry(session, job)
-        _note(session, actor, "job.retry", f"job:{job.id}", request)
+        _note(session, call, "job.retry", f"job:{job.id}")
         session.refresh(job)
-    bells[job.queue].ring(job.id)
+    runtime.bells[job.queue].ring(job.id)
     return job
 
 
-def discard(runtime: Runtime, actor: Actor, job_id: uuid.UUID, reason: str, request: Request) -> Job:
+def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job:
     """Takes a failed job off the list of dead letters, with the reason. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
-        job = ledger.find(session, actor.tenant_id, job_id)
+        job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.discard(session, job, reason)
-        _note(session, actor, "job.discard", f"job:{job.id}", request, reason)
+        _note(session, call, "job.discard", f"job:{job.id}", reason)
         session.refresh(job)
     return job
 
 
-def _note(session: Session, actor: Actor, action: str, target: str, request: Request, reason: str = "") -> None:
+def _note(session: Session, call: Call, action: str, target: str, reason: str = "") -> None:
     audit.record(
         session,
-        tenant_id=actor.tenant_id,
-        actor=actor.name,
-        role=actor.role,
+        tenant_id=call.actor.tenant_id,
+        actor=call.actor.name,
+        role=call.actor.role,
         action=action,
         target=target,
         reason=reason,
-        address=request.address,
-        request_id=request.id,
+        address=call.address,
+        request_id=call.request_id,
     )

@@ -12,7 +12,7 @@ from akount.models import Base
 LOCK = 4_017_2026  # any number that nothing else on the server locks
 
 
-def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+def render_item(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
     """Own column types by what they are in the database: a migration must not change with the code."""
     if kind != "type":
         return False
@@ -23,6 +23,7 @@ def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     if isinstance(item, sa.Enum):
         return "sa.String(20)"
     if isinstance(item, sa.JSON):
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
         return "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
     return False
 

@@ -18,7 +18,11 @@ def main(name: str) -> None:
         number = len(list((db.ROOT / "migrations" / "versions").glob("*.py"))) + 1
         command.revision(db._alembic(make_url(url)), message=name, autogenerate=True, rev_id=f"{number:04}")
     written = max((db.ROOT / "migrations" / "versions").glob("*.py"))
-    written.write_text(written.read_text().replace("from sqlalchemy.dialects import postgresql\n\n\n", "from sqlalchemy.dialects import postgresql\n\n"))
+    written.write_text(
+        written.read_text().replace(
+            "from sqlalchemy.dialects import postgresql\n\n\n", "from sqlalchemy.dialects import postgresql\n\n"
+        )
+    )
     subprocess.run([Path(sys.executable).parent / "ruff", "format", "-q", written], check=True)
     subprocess.run([Path(sys.executable).parent / "ruff", "check", "-q", "--fix", written], check=True)
     print(written)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
+import socket
 import struct
 
 PR_SET_NO_NEW_PRIVS = 38
@@ -47,6 +49,19 @@ def no_network_no_programs() -> bool:
     program = _Filter(len(code) // 8, code)
     done: int = libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
     return done == 0
+
+
+def works() -> bool:
+    """Whether a confined child of this process is really kept from opening a socket."""
+    pid = os.fork()
+    if pid == 0:
+        confined = no_network_no_programs()
+        try:
+            socket.socket().close()
+        except PermissionError:
+            os._exit(0 if confined else 1)
+        os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def _program(architecture: int, denied: tuple[int, ...]) -> bytes:

@@ -119,16 +119,13 @@ class Sweeper(Scheduler):  # type: ignore[misc]
         """Opens what a sweep needs, in its own process."""
         die_with(os.getppid(), signal.SIGKILL)
         self._runtime = open_runtime(self.settings)
-        bells = [queues.Bell(self.settings, self.huey.name)]
-        for bell in bells:
-            self._runtime.on_close("bell", bell.close)
-        self._bells = bells
+        self._runtime.hang(queues.Bell(self.settings, self.huey.name))
 
     def loop(self, now: Any = None) -> None:  # noqa: ARG002  Huey's own tests give a time
         """One sweep, then a pause."""
         started = time.monotonic()
         if self._runtime is not None:
-            upkeep.try_sweep(self._runtime, self._bells)
+            upkeep.try_sweep(self._runtime)
             if started - self._pruned > PRUNE_SECONDS:
                 self._pruned = started
                 log.info("pruned", **upkeep.prune(self._runtime))

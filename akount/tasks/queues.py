@@ -18,6 +18,8 @@ from huey.serializer import Serializer
 from huey.storage import RedisStorage, SqliteStorage
 
 from akount import connections, logs
+from akount.kinds import QUEUES
+from akount.lifecycle import Runtime
 from config import Settings
 
 log = logs.get(__name__)
@@ -97,3 +99,9 @@ class Bell:
         storage.close()
         if isinstance(storage, RedisStorage):
             storage.pool.disconnect()
+
+
+def hang_bells(runtime: Runtime) -> None:
+    """Hangs up the bell of every queue."""
+    for name in QUEUES:
+        runtime.hang(Bell(runtime.settings, name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 
 from sqlalchemy import select
 
@@ -11,10 +10,9 @@ from akount import ledger, logs
 from akount.db import now
 from akount.errors import Unavailable
 from akount.kinds import QUEUES
-from akount.lifecycle import Runtime
+from akount.lifecycle import Rings, Runtime
 from akount.models import Document
 from akount.storage import LocalStorage
-from akount.tasks.queues import Bell
 
 log = logs.get(__name__)
 
@@ -22,16 +20,16 @@ ORPHAN_AGE = dt.timedelta(hours=24)
 """A file without a row is left alone for so long: its upload may still be under way."""
 
 
-def sweep(runtime: Runtime, bells: Iterable[Bell]) -> int:
+def sweep(runtime: Runtime) -> int:
     """Gives back jobs of dead workers and rings for what is due and was not rung lately. Answers how often it rang."""
     with runtime.database.transaction() as session:
         recovered = ledger.recover(session)
     for job_id in recovered:
         log.warning("job of a dead worker given back", job=str(job_id))
-    return sum(_ring_due(runtime, bell) for bell in bells)
+    return sum(_ring_due(runtime, bell) for bell in runtime.bells.values())
 
 
-def _ring_due(runtime: Runtime, bell: Bell) -> int:
+def _ring_due(runtime: Runtime, bell: Rings) -> int:
     """Rings no more often than there are jobs without a message: an emptied queue fills up, a full one does not grow."""
     length = bell.length()
     if length is None:
@@ -72,9 +70,9 @@ def _remove_orphans(runtime: Runtime, before: dt.datetime) -> int:
     return removed
 
 
-def try_sweep(runtime: Runtime, bells: Iterable[Bell]) -> None:
+def try_sweep(runtime: Runtime) -> None:
     """A sweep that survives an outage: the next one comes in a second."""
     try:
-        sweep(runtime, bells)
+        sweep(runtime)
     except Unavailable as error:
         log.warning("sweep skipped", code=error.code)

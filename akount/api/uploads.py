@@ -1,0 +1,69 @@
+"""POST …/scan: a file comes in, streamed to the storage as it arrives."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from flask import Blueprint, Request, Response, jsonify, request, url_for
+
+from akount import scans
+from akount.accounts import Permission
+from akount.api.guards import call, needs, new_ticket, runtime
+from akount.api.schemas import UploadForm, valid
+from akount.errors import BadRequest
+from akount.kinds import kind_named
+from akount.scans import Submission
+from akount.storage import Incoming
+
+bp = Blueprint("uploads", __name__)
+
+FORM_OVERHEAD = 65_536
+"""Bytes of a request beyond the file itself: boundaries, headers and the other fields."""
+FORM_PARTS = 10
+
+
+class UploadRequest(Request):
+    """A request whose file goes straight into the storage, never into memory."""
+
+    max_form_parts = FORM_PARTS
+    incoming: Incoming | None = None
+
+    def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
+        if self.incoming is not None:
+            raise BadRequest("Send one file in a request.", code="one_file_only")
+        opened = runtime()
+        self.incoming = opened.storage.receive(opened.settings.max_upload_bytes)
+        return self.incoming  # type: ignore[return-value]
+
+
+@bp.post("/scan")
+@needs(Permission.UPLOAD)
+def scan(kind_name: str) -> tuple[Response, int]:
+    """Takes one document to be read: 202 with the job, or 200 with the job that the same file has already."""
+    kind = kind_named(kind_name)
+    try:
+        form = valid(UploadForm(unknown="exclude"), request.form.to_dict())
+        file = request.files.get("file")
+        incoming = request.incoming if isinstance(request, UploadRequest) else None
+        if file is None or incoming is None:
+            raise BadRequest('Send the document in the field "file" of a multipart/form-data request.', code="file_required")
+        submission = scans.submit(runtime(), call(), kind, incoming, filename=file.filename, entity_id=form["entity_id"])
+    finally:
+        if isinstance(request, UploadRequest) and request.incoming is not None:
+            request.incoming.close()
+    return jsonify(_answer(submission)), 200 if submission.duplicate else 202
+
+
+def _answer(submission: Submission) -> dict[str, Any]:
+    job = submission.job
+    answer: dict[str, Any] = {
+        "jobId": str(job.id),
+        "documentId": str(job.document_id),
+        "status": "queued",
+        "message": "The document will be read now.",
+        "statusUrl": url_for("jobs.show", job_id=job.id),
+        "streamUrl": url_for("jobs.stream", job_id=job.id, ticket=new_ticket(call().actor, job.id)),
+    }
+    if submission.duplicate:
+        answer |= {"duplicate": True, "message": "This file was sent before; nothing was added.", "status": job.status.value}
+    return answer

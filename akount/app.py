@@ -1,0 +1,42 @@
+"""The web application: a table of contents, in order."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from akount import health
+from akount.api import guards, jobs, problems, records, system, uploads
+from akount.db import require_head
+from akount.kinds import KINDS
+from akount.lifecycle import open_runtime
+from akount.tasks.queues import hang_bells
+from akount.watch import Watcher
+from config import Settings
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application of one web process, with everything it has open in `app.extensions["akount"]`."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + uploads.FORM_OVERHEAD
+    app.config["MAX_FORM_PARTS"] = uploads.FORM_PARTS
+    app.request_class = uploads.UploadRequest
+
+    runtime = app.extensions["akount"] = open_runtime(settings)
+    require_head(runtime.database)
+    hang_bells(runtime)
+    app.extensions["probes"] = probes = health.Probes(runtime)
+    runtime.on_close("probes", probes.close)
+    app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
+    runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
+
+    problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
+    app.before_request(guards.guard)  # then who may come in; no body has been read yet
+
+    app.register_blueprint(health.bp)
+    app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
+    app.register_blueprint(system.bp, url_prefix="/api/system")
+    for kind in KINDS.values():
+        at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}
+        app.register_blueprint(uploads.bp, name=f"{kind.plural}-uploads", **at)
+        app.register_blueprint(records.bp, name=kind.plural, **at)
+    return app

@@ -1,0 +1,254 @@
+"""`akount run` and `akount demo`: everything on one machine, and a first look at what it does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from akount import accounts, db, logs
+from akount.currencies import from_minor
+from akount.errors import SettingsError
+from akount.kinds import DEFAULT_KIND, QUEUES, kind_named
+from akount.models import Role
+from akount.supervisor import Child, Supervisor, akount
+from config import ROOT, Settings
+
+log = logs.get(__name__)
+
+SAMPLES = ROOT / "samples"
+READY_SECONDS = 60
+RESULT_SECONDS = 180
+DEMO_EMAIL = "owner@demo.example"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the first start made, kept in DATA_DIR for its owner only."""
+
+    tenant_id: str
+    entity_id: str
+    user_id: str
+    email: str
+    api_key: str
+
+
+def prepare(settings: Settings) -> tuple[Credentials, bool]:
+    """Brings the schema to head and makes a demo tenant, owner and key on first start. Tells whether it made them."""
+    db.migrate(settings.database)
+    path = settings.directory / "credentials.json"
+    if path.exists():
+        return Credentials(**json.loads(path.read_text(encoding="utf-8"))), False
+    database = db.Database(settings.database)
+    with database.transaction() as session:
+        tenant, entity = accounts.add_tenant(session, "Larkfield Studio Ltd")
+        user = accounts.add_user(session, DEMO_EMAIL, tenant.id, Role.OWNER)
+        _key, token = accounts.add_key(session, tenant.id, Role.OWNER, "demo", user.id)
+        made = Credentials(str(tenant.id), str(entity.id), str(user.id), user.email, token)
+    database.close()
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
+    return made, True
+
+
+def children(settings: Settings) -> list[Child]:
+    """The web server and a worker for each queue; stopped in this order, so that nothing is accepted that nobody reads."""
+    web = Child("web", [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
+    workers = [
+        Child(f"worker {name}", akount("worker", "--queue", name, "--processes", str(settings.worker_processes))) for name in QUEUES
+    ]
+    return [web, *workers]
+
+
+def run(settings: Settings, console: Console) -> None:
+    """Starts everything and stays until Ctrl-C or TERM."""
+    credentials, new = prepare(settings)
+    _require_port(settings)
+    os.chdir(ROOT)
+    with Supervisor(children(settings), os.environ) as supervisor:
+        _await_ready(settings, supervisor)
+        _greet(console, settings, credentials, new=new)
+        supervisor.watch()
+
+
+def demo(settings: Settings, console: Console, *, leave: bool) -> bool:
+    """As `run`, then reads the samples over HTTP and shows what was read. Answers whether every sample came through."""
+    credentials, new = prepare(settings)
+    _require_port(settings)
+    os.chdir(ROOT)
+    environ = {"LOG_LEVEL": "WARNING", **os.environ}
+    with Supervisor(children(settings), environ) as supervisor:
+        with console.status("Starting the web server and the workers …"):
+            _await_ready(settings, supervisor)
+        rows = _read_samples(settings, credentials, console, supervisor)
+        if rows:
+            console.print(_table(rows))
+        if not leave and not supervisor.stopping:
+            _greet(console, settings, credentials, new=new)
+            supervisor.watch()
+    return bool(rows) and all(row["status"] == "completed" for row in rows)
+
+
+def _require_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            raise SettingsError(
+                f"PORT: {settings.port} is in use on {settings.host}; stop what uses it or set another PORT."
+            ) from None
+
+
+def _address(settings: Settings) -> str:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
+    return f"http://{host}:{settings.port}"
+
+
+def _await_ready(settings: Settings, supervisor: Supervisor) -> None:
+    ends = time.monotonic() + READY_SECONDS
+    while time.monotonic() < ends and not supervisor.stopping:
+        supervisor.watch(0.2)
+        try:
+            if requests.get(f"{_address(settings)}/health/ready", timeout=2).status_code == 200:
+                return
+        except requests.RequestException:
+            continue
+    if not supervisor.stopping:
+        raise SettingsError("The web server did not become ready; its log lines above say why. `python -m akount doctor` may help.")
+
+
+def _read_samples(settings: Settings, who: Credentials, console: Console, supervisor: Supervisor) -> list[dict[str, Any]]:
+    """Uploads every sample and waits for each; a second start finds them read already."""
+    api = _Api(_address(settings), who.api_key)
+    truths = [json.loads(line) for line in (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("Reading the samples", total=len(truths))
+        sent = [api.upload(SAMPLES / t["file"], t.get("queue") or DEFAULT_KIND) for t in truths]
+        rows = []
+        for upload in sent:
+            row = api.result(upload, supervisor)
+            if row is None:
+                return []
+            rows.append(row)
+            progress.advance(bar)
+    return rows
+
+
+class _Api:
+    """The HTTP API as a newcomer's client would use it."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._address = address
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def upload(self, path: Path, kind_name: str) -> dict[str, Any]:
+        with path.open("rb") as file:
+            url = f"{self._address}/api/business/{kind_named(kind_name).plural}/scan"
+            answer = self._session.post(url, files={"file": (path.name, file)}, timeout=60)
+        answer.raise_for_status()
+        return {"file": path.name, "kind": kind_name, **answer.json()}
+
+    def result(self, upload: Mapping[str, Any], supervisor: Supervisor) -> dict[str, Any] | None:
+        """The job and its record when it is over; None when somebody asked to stop."""
+        ends = time.monotonic() + RESULT_SECONDS
+        url = self._address + upload["statusUrl"]
+        while not supervisor.stopping and time.monotonic() < ends:
+            supervisor.watch(0)
+            job = self._session.get(url, headers={"Prefer": "wait=1"}, timeout=60).json()
+            if job["status"] in ("completed", "failed", "cancelled"):
+                return {"file": upload["file"], "kind": upload["kind"], "duplicate": upload.get("duplicate", False)} | self._row(
+                    job
+                )
+        return (
+            None
+            if supervisor.stopping
+            else {"file": upload["file"], "kind": upload["kind"], "status": "late", "detail": "no result in time"}
+        )
+
+    def _row(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        seconds = _seconds(job)
+        if job["status"] != "completed":
+            return {"status": job["status"], "seconds": seconds, "detail": (job.get("error") or {}).get("detail", "")}
+        kind = kind_named(job["kind"])
+        record = self._session.get(f"{self._address}/api/business/{kind.plural}/{job['result']['recordId']}", timeout=60).json()
+        return {
+            "status": job["status"],
+            "seconds": seconds,
+            "party": record[kind.party_key],
+            "number": record[kind.number_key],
+            "date": record["date"],
+            "total": from_minor(record["totalAmount"], record["currency"]),
+            "currency": record["currency"],
+            "confidence": record["confidence"],
+            "routing": job["result"]["routing"],
+        }
+
+
+def _seconds(job: Mapping[str, Any]) -> str:
+    """From the start of the reading to its end."""
+    if not job.get("startedAt") or not job.get("finishedAt"):
+        return ""
+    return f"{(_instant(job['finishedAt']) - _instant(job['startedAt'])).total_seconds():.1f}"
+
+
+def _instant(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="What was read", title_justify="left")
+    for name, justify in (
+        ("File", "left"),
+        ("Kind", "left"),
+        ("Counterparty", "left"),
+        ("Number", "left"),
+        ("Date", "left"),
+        ("Total", "right"),
+        ("Confidence", "right"),
+        ("Routing", "left"),
+        ("Seconds", "right"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        total = f"{row['total']:,} {row['currency'] or ''}" if row.get("total") is not None else ""
+        routing = row.get("routing") or f"{row['status']}: {row.get('detail', '')}"
+        cells = (
+            row["file"],
+            row["kind"],
+            row.get("party"),
+            row.get("number"),
+            row.get("date"),
+            total,
+            row.get("confidence"),
+            routing,
+        )
+        table.add_row(*("" if c is None else str(c) for c in cells), str(row.get("seconds", "")))
+    return table
+
+
+def _greet(console: Console, settings: Settings, who: Credentials, *, new: bool) -> None:
+    address = _address(settings)
+    console.print(f"\nThe API is at [bold]{address}/api[/bold], its health at {address}/health. Stop with Ctrl-C.")
+    if new:
+        console.print(f"A demo tenant was made. Its API key, also kept in {settings.directory / 'credentials.json'}:")
+        console.print(f"  {who.api_key}", highlight=False)
+    else:
+        console.print(f"The demo tenant's API key is in {settings.directory / 'credentials.json'}.")
+    console.print("Send a document of yours:", highlight=False)
+    scan = f"{address}/api/business/{kind_named(DEFAULT_KIND).plural}/scan"
+    console.print(f'  curl -H "Authorization: Bearer $KEY" -F file=@document.pdf {scan}', highlight=False, soft_wrap=True)

@@ -1,0 +1,120 @@
+"""`akount doctor`: looks at everything the service stands on and says, for each fault, how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+
+from akount import connections, db
+from akount.errors import AkountError, Unreadable
+from akount.extraction import confine
+from akount.extraction.sandbox import Sandbox
+from akount.storage import open_storage
+from akount.tasks.scan import limits
+from config import Settings
+
+FREE_BYTES = 1 << 30
+Probe = Callable[[Settings], str]
+
+
+class Fault(Exception):
+    """What is wrong, and how it is mended."""
+
+
+def examine(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Says how each part is. True when all are well."""
+    well = True
+    for name, probe in PROBES.items():
+        try:
+            say(f"ok     {name}: {probe(settings)}")
+        except Fault as fault:
+            say(f"FAULT  {name}: {fault}")
+            well = False
+    return well
+
+
+def _data(settings: Settings) -> str:
+    try:
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.directory):
+            free = shutil.disk_usage(settings.directory).free
+    except OSError as error:
+        raise Fault(f"{settings.directory} cannot be written ({error.strerror}); set DATA_DIR or change its owner.") from error
+    if free < FREE_BYTES:
+        raise Fault(f"only {free >> 20} MiB are free below {settings.directory}; make room.")
+    return f"{settings.directory}, {free >> 30} GiB free"
+
+
+def _database(settings: Settings) -> str:
+    database = db.Database(settings.database, pooled=False, connect_timeout=3)
+    try:
+        database.ping()
+        current, head = db.schema_revision(database)
+    except AkountError as error:
+        raise Fault("it does not answer; check DATABASE_URL and that the server runs and lets this machine in.") from error
+    if current != head:
+        raise Fault(f"its schema is at {current or 'nothing'}, this program needs {head}; run `python -m akount migrate`.")
+    return f"{database.url.get_backend_name()} answers, schema at {head}"
+
+
+def _redis(settings: Settings) -> str:
+    if settings.redis is None:
+        return "off; the queue is kept in SQLite"
+    client = connections.redis_client(settings)
+    try:
+        memory, persistence = client.info("memory"), client.info("persistence")
+    except connections.FAULTS as error:
+        raise Fault(
+            f"it does not answer ({type(error).__name__}); check REDIS_URL or REDIS_HOST, REDIS_PASSWORD and TLS."
+        ) from error
+    if memory.get("maxmemory_policy") != "noeviction":
+        raise Fault(
+            "maxmemory-policy is not noeviction, so waiting work may be thrown away; CONFIG SET maxmemory-policy noeviction."
+        )
+    return (
+        "answers"
+        if persistence.get("aof_enabled")
+        else "answers; persistence (appendonly) is off, messages do not survive its restart"
+    )
+
+
+def _storage(settings: Settings) -> str:
+    try:
+        open_storage(settings.storage).ping()
+    except AkountError as error:
+        raise Fault(f"files cannot be stored ({error.detail}); check STORAGE_URL and its permissions.") from error
+    return settings.storage.split("?")[0]
+
+
+def _reader(settings: Settings) -> str:
+    sandbox = Sandbox(limits(settings))
+    try:
+        sandbox.start()
+        with tempfile.TemporaryFile() as file:
+            file.write(b"not a document")
+            file.flush()
+            sandbox.read(file, "application/pdf")
+    except Unreadable:
+        return "starts, and refuses what is no document"
+    except AkountError as error:
+        raise Fault(f"{error.detail} Install the requirements again; SCAN_MEMORY_MB may be too small.") from error
+    finally:
+        sandbox.close()
+    raise Fault("it read what is no document.")
+
+
+def _confinement(_settings: Settings) -> str:
+    if not confine.works():
+        raise Fault("this kernel offers no seccomp filter: readers are limited in time and memory, but not kept from the network.")
+    return "readers cannot open sockets or start programs"
+
+
+PROBES: dict[str, Probe] = {
+    "data": _data,
+    "database": _database,
+    "redis": _redis,
+    "storage": _storage,
+    "reader": _reader,
+    "confinement": _confinement,
+}

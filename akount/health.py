@@ -1,0 +1,127 @@
+"""Is it alive, is it ready, and what is wrong (H1-H3): probes that run together, each with a second, and their pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from akount import connections, ledger, logs
+from akount.api.guards import public, runtime
+from akount.db import Database, schema_revision
+from akount.errors import AkountError
+from akount.lifecycle import Runtime
+
+log = logs.get(__name__)
+bp = Blueprint("health", __name__)
+
+PROBE_SECONDS = 1.0
+
+
+class Probes:
+    """The probes of one process. A probe that hangs is not started again until it is back: it counts as an error."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._database = Database(runtime.settings.database, pooled=False, connect_timeout=2)
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe")
+        self._running: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._redis = connections.redis_client(runtime.settings) if runtime.settings.redis else None
+        self._probes: dict[str, Callable[[], Any]] = {
+            "database": self._database.ping,
+            "migrations": self._migrations,
+            "storage": runtime.storage.ping,
+            "queue": self._queue,
+        }
+        if self._redis is not None:
+            self._probes |= {"redis": self._redis.ping, "eviction": self._eviction}
+
+    def ask(self, *names: str) -> dict[str, Any]:
+        """Name → what the probe answered; an error is the exception itself, a late probe a TimeoutError."""
+        with self._lock:
+            asked = {name: self._start(name) for name in names if name in self._probes}
+        wait(asked.values(), timeout=PROBE_SECONDS)
+        return {name: self._answer(future) for name, future in asked.items()}
+
+    def close(self) -> None:
+        """Lets go of everything; a hung probe is left to its time-out."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._database.close()
+        if self._redis is not None:
+            self._redis.close()
+
+    def _start(self, name: str) -> Future[Any]:
+        running = self._running.get(name)
+        if running is None or running.done():
+            running = self._running[name] = self._pool.submit(self._probes[name])
+        return running
+
+    @staticmethod
+    def _answer(future: Future[Any]) -> Any:
+        if not future.done():
+            return TimeoutError()
+        return future.exception() or future.result()
+
+    def _migrations(self) -> None:
+        current, head = schema_revision(self._database)
+        if current != head:
+            raise AkountError("The schema is not at head.")
+
+    def _queue(self) -> dict[str, dict[str, int]]:
+        with self._database.snapshot() as session:
+            return ledger.counts(session)
+
+    def _eviction(self) -> None:
+        """R9: a Redis that evicts loses messages; INFO tells where CONFIG is forbidden."""
+        assert self._redis is not None  # noqa: S101
+        if self._redis.info("memory").get("maxmemory_policy") != "noeviction":
+            raise AkountError("maxmemory-policy is not noeviction.")
+
+
+def _word(answer: Any) -> str:
+    return "error" if isinstance(answer, Exception) else "ok"
+
+
+def probes() -> Probes:
+    """The probes of this process."""
+    from flask import current_app
+
+    held: Probes = current_app.extensions["probes"]
+    return held
+
+
+@bp.get("/health/live")
+@public
+def live() -> Response:
+    """The process answers; nothing else is asked."""
+    return jsonify({"status": "ok"})
+
+
+@bp.get("/health/ready")
+@public
+def ready() -> tuple[Response, int]:
+    """Whether work may be sent here: 503 names the failing part."""
+    answers = probes().ask("database", "migrations", "storage", "redis", "eviction")
+    if not runtime().settings.production and "eviction" in answers and _word(answers["eviction"]) == "error":
+        answers["eviction"] = None  # a warning in development
+    failing = [name for name, answer in answers.items() if isinstance(answer, Exception)]
+    body = {"status": "error" if failing else "ok", "failing": failing, "checks": {n: _word(a) for n, a in answers.items()}}
+    return jsonify(body), 503 if failing else 200
+
+
+@bp.get("/health")
+@public
+def health() -> tuple[Response, int]:
+    """For people and monitors: the database down is an error, Redis down is degraded."""
+    answers = probes().ask("database", "storage", "redis", "queue")
+    queue = answers.pop("queue")
+    checks: dict[str, Any] = {"redis": "off"} | {name: _word(answer) for name, answer in answers.items()}
+    checks["queue"] = {} if isinstance(queue, Exception) else queue
+    status = "error" if checks["database"] == "error" else "degraded" if "error" in checks.values() else "ok"
+    stamp = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return jsonify({"status": status, "timestamp": stamp, "checks": checks}), 503 if status == "error" else 200

@@ -174,10 +174,8 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """The database as SQLAlchemy wants it named (2.1 reads postgresql:// as psycopg 3 and knows no postgres://)."""
-        if not self.database_url:
-            return f"sqlite:///{self.directory / 'akount.db'}"
-        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", self.database_url)
+        """The URL of the database."""
+        return self.database_url or f"sqlite:///{self.directory / 'akount.db'}"
 
     @property
     def redis(self) -> str | None:

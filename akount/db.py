@@ -7,6 +7,7 @@ concurrent updates were lost. Foreign errors become `Unavailable` here and nowhe
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -78,11 +79,16 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def engine_url(url: str) -> URL:
+    """The URL as SQLAlchemy wants it: 2.1 reads postgresql:// as psycopg 3 and knows no postgres://."""
+    return make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url))
+
+
 class Database:
     """One process's way to the database. Never shared across a fork: open one in each process."""
 
     def __init__(self, url: str, *, pooled: bool = True, connect_timeout: int = 10) -> None:
-        self.url: URL = make_url(url)
+        self.url: URL = engine_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url, pooled=pooled, connect_timeout=connect_timeout)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
@@ -165,7 +171,7 @@ def _alembic(url: URL) -> AlembicConfig:
 
 def migrate(url: str, revision: str = "head") -> None:
     """Brings the schema to a revision, up or down (`head` or `base` for all the way)."""
-    made = make_url(url)
+    made = engine_url(url)
     with _translated():
         if made.get_backend_name() == "sqlite" and made.database:
             Path(made.database).parent.mkdir(parents=True, exist_ok=True)

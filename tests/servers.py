@@ -263,9 +263,9 @@ def redis_server(directory: Path, *, password: str | None = None, appendonly: bo
     return _started(Server(f"redis://{login}127.0.0.1:{port}/0", recipe))
 
 
-def create_database(server: Server, name: str) -> str:
-    """Make an empty database and return its URL."""
-    _administer(server, f'CREATE DATABASE "{name}"')
+def create_database(server: Server, name: str, template: str = "template1") -> str:
+    """Make a database, empty or a copy of another that nobody is connected to, and return its URL."""
+    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return urlsplit(server.url)._replace(path=f"/{name}").geturl()
 
 

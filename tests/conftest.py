@@ -1,0 +1,100 @@
+"""The servers, databases, runtimes and web application that tests share."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from servers import Server, create_database, postgres_server, redis_server
+
+import config
+from akount import db
+from akount.app import create_app
+from akount.lifecycle import Runtime, open_runtime
+from akount.tasks.queues import hang_bells
+from people import People, settle_in
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One Postgres for the whole run; each test has a database of its own."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        url = create_database(server, "template_akount")
+        db.migrate(url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One Redis-protocol server for the whole run, with a password."""
+    with redis_server(tmp_path_factory.mktemp("redis"), password="p@ss/word") as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database at head, on both."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'test.db'}"
+        db.migrate(url)
+        return url
+    return postgres_copy(request.getfixturevalue("postgres"))
+
+
+def postgres_copy(server: Server) -> str:
+    """A fresh copy of the migrated template."""
+    return create_database(server, f"test_{os.getpid()}_{next(_numbers)}", template="template_akount")
+
+
+@pytest.fixture(params=["sqlite-queue", "redis-queue"])
+def queue_environ(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The queue's setting, on both; each Redis test has a database number of its own, emptied."""
+    if request.param == "sqlite-queue":
+        return {}
+    import redis
+
+    url = f"{request.getfixturevalue('redis_shared').url.rsplit('/', 1)[0]}/{next(_numbers) % 15 + 1}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return {"REDIS_URL": url}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> config.Settings:
+    """Settings of the test, with the queue in SQLite."""
+    return make_settings(tmp_path, database_url)
+
+
+def make_settings(tmp_path: Path, database_url: str, **environ: str) -> config.Settings:
+    said = {"APP_ENV": "test", "DATA_DIR": str(tmp_path / "var"), "DATABASE_URL": database_url, **environ}
+    return config.load(said, env_file=tmp_path / "no.env")
+
+
+@pytest.fixture
+def runtime(settings: config.Settings) -> Iterator[Runtime]:
+    opened = open_runtime(settings)
+    hang_bells(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def people(runtime: Runtime) -> People:
+    return settle_in(runtime.database)
+
+
+@pytest.fixture
+def app(settings: config.Settings) -> Iterator[Flask]:
+    made = create_app(settings)
+    yield made
+    made.extensions["akount"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

@@ -30,9 +30,10 @@ _MONTHS = (
 MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 
 _NUMERIC = re.compile(
-    r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|月)\s?(?P<c>\d{4}|\d{2})(?![\d/])(?![.,-]\d)"
+    r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|月)\s?(?P<c>\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d))"
 )
 _COMPACT = re.compile(r"(?<!\d)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
+_COMPACT_DAY_FIRST = re.compile(r"(?<!\d)(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(20\d{2})(?=\s+\d{1,2}:\d{2})")
 _WORD = r"[^\W\d_]{3,12}"
 _NAMED = re.compile(
     rf"(?<![\w.,])(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|e|º|\.)?[\s\-/.,]{{0,3}}(?:de |d'|of )?(?P<month>{_WORD})\.?"
@@ -80,7 +81,7 @@ def dates_in(cell: Cell) -> Iterator[Date]:
     """The dates of one cell, from left to right, without overlaps."""
     taken: list[tuple[int, int]] = []
     text = cell.text
-    for pattern in (_YEAR_FIRST, _NAMED, _NAMED_FIRST, _NUMERIC, _COMPACT):
+    for pattern in (_YEAR_FIRST, _NAMED, _NAMED_FIRST, _NUMERIC, _COMPACT, _COMPACT_DAY_FIRST):
         for match in pattern.finditer(text):
             start, end = match.span()
             if any(start < other_end and end > other_start for other_start, other_end in taken):
@@ -97,6 +98,8 @@ def _readings(match: re.Match[str]) -> tuple[dt.date, ...]:
         return numeric(match["a"], match["b"], match["c"], match["sep"])
     if match.re is _COMPACT:
         return _days((int(match[1]), int(match[2]), int(match[3])))
+    if match.re is _COMPACT_DAY_FIRST:
+        return _days((int(match[3]), int(match[2]), int(match[1])))
     month = MONTHS.get(plain(match["month"]))
     if month is None:
         return ()

@@ -13,6 +13,9 @@ from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
 def read_document(document: Document, engine: str, version: str) -> Reading:
     """What the words of a document say. Never raises for any words; what is not found is absent."""
+    if document.scanned:
+        for cell in document.cells:
+            cell.label_text = labels.mended(cell.text)
     amounts = money.amounts(document)
     labelled = totals.label_amounts(document, amounts)
     items = lines.find_lines(document, amounts)
@@ -40,7 +43,9 @@ def _add(fields: dict[str, Value], name: str, found: headers.Found | None, engin
     if found is not None:
         text = clean_text(found.value)
         if text:
-            fields[name] = Value(text, _weighed(found.confidence, found.cell), _evidence(found.cell, found.box, found.cell.text, engine))
+            fields[name] = Value(
+                text, _weighed(found.confidence, found.cell), _evidence(found.cell, found.box, found.cell.text, engine)
+            )
 
 
 def _add_dates(fields: dict[str, Value], document: Document, currency: str | None, engine: str) -> None:
@@ -56,8 +61,11 @@ def _add_dates(fields: dict[str, Value], document: Document, currency: str | Non
 
 def _add_parties(fields: dict[str, Value], document: Document, engine: str) -> None:
     buyer = parties.find_buyer(document)
+    seller = parties.find_seller(document, buyer)
+    if buyer is None and not document.scanned:
+        buyer = parties.find_addressee(document, seller)
     _add(fields, "buyer_name", buyer, engine)
-    _add(fields, "seller_name", parties.find_seller(document, buyer), engine)
+    _add(fields, "seller_name", seller, engine)
     seller_id, buyer_id = parties.find_vat_ids(document, buyer)
     _add(fields, "seller_vat_id", seller_id, engine)
     _add(fields, "buyer_vat_id", buyer_id, engine)
@@ -84,6 +92,9 @@ def _signed(reading: Reading, document: Document) -> Reading:
         return replace(reading, credit_note=credit)
     if not credit or total < 0:
         return replace(reading, credit_note=credit or total < 0)
-    fields = {name: replace(value, value=-value.value) if isinstance(value.value, Decimal) else value for name, value in reading.fields.items()}
+    fields = {
+        name: replace(value, value=-value.value) if isinstance(value.value, Decimal) else value
+        for name, value in reading.fields.items()
+    }
     turned = tuple(replace(line, amount=None if line.amount is None else -line.amount) for line in reading.lines)
     return replace(reading, fields=fields, lines=turned, credit_note=True)

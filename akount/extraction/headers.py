@@ -74,15 +74,38 @@ def _date_role(document: Document, date: Date) -> tuple[str, float]:
     after = date.cell.text[date.end :]
     if _RANGE.search(after) or _RANGE_BEFORE.search(before):
         return "other", 1.0
+    number = _number_before(document, date, before)
+    if number:
+        return number
     found = labels.find(before, "date")
     if found:
-        return _strongest(found[-1:], 0.0) if len(before) - found[-1].end < 40 else ("", 0.0)
-    if _FROM_WORDS.search(before) and labels.find(before, "number"):
-        role = labels.find(before, "number")[0].role
-        return ("issue", 2.4) if role == "issue" else ("other", 1.0)
+        return _last_label(document, date, found) if len(before) - found[-1].end < 40 else ("", 0.0)
     if sum(char.isalpha() for char in before) > 12:
         return "", 0.0
     return _date_label_beside(document, date)
+
+
+def _number_before(document: Document, date: Date, before: str) -> tuple[str, float] | None:
+    """What "invoice 4711 of", at the end of the text before the date or of the row above, says about the date."""
+    if not before.strip() and date.cell.row:
+        before = document.rows[date.cell.row - 1].cells[-1].label_text
+    if not _FROM_WORDS.search(before.rstrip() + " "):
+        return None
+    found = [label for label in labels.find(before, "number") if label.strength == labels.STRONG]
+    if not found:
+        return None
+    return ("issue", 2.4) if found[-1].role == "issue" else ("other", 1.0)
+
+
+def _last_label(document: Document, date: Date, found: Sequence[labels.Label]) -> tuple[str, float]:
+    """The label right before the date; a mere "of" yields to a stronger word further left."""
+    last = found[-1]
+    if last.strength == labels.STRONG:
+        return _strongest([last], 0.0)
+    left = [cell for cell in document.rows[date.cell.row].cells if cell.box[2] <= date.cell.box[0] + 0.01][-1:]
+    earlier = [label for cell in left for label in labels.find(cell.label_text, "date")] + list(found[:-1])
+    strong = [label for label in earlier if label.strength == labels.STRONG]
+    return _strongest(strong[-1:], -0.3) if strong else _strongest([last], 0.0)
 
 
 def _date_label_beside(document: Document, date: Date) -> tuple[str, float]:
@@ -107,8 +130,10 @@ def _strongest(found: Sequence[labels.Label], adjust: float) -> tuple[str, float
 
 # --- number ------------------------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![\w])#?\s?((?:[A-Z]{1,8}[ ]?)?[A-Za-z0-9]*[0-9][A-Za-z0-9]*(?:[-/._~][A-Za-z0-9]+)*(?:/[A-Za-z0-9]+)*)(?!\w)")
-_LEADING = re.compile(r"^[\s:.#\-–№º°*()]*(?:(?:no|nr|num|number|nummer|n)\b[\s.:#º°]*)?", re.IGNORECASE)
+_NUMBER = re.compile(r"#?\s?((?:[A-Z]{1,4} (?=\d))?(?=[A-Za-z0-9\-/._~]*\d)[A-Za-z0-9]+(?:[-/._~]+[A-Za-z0-9]+)*)(?!\w)")
+_LEADING = re.compile(
+    r"^[\s:.#\-–№º°*\[]*(?:\(\w{1,6}\)\s*)?(?:(?:no|nr|num|number|nummer|numer|numero|número|n)\b[\s.:#º°\[-]*)?", re.IGNORECASE
+)
 _ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
 _REFERS = re.compile(r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von|zu rechnung)\b", re.IGNORECASE)
 
@@ -120,7 +145,7 @@ def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None
     rows = max(1, len(document.rows))
     for cell in document.cells:
         for label in labels.find(cell.label_text, "number"):
-            if label.role != "issue":
+            if label.role != "issue" or (label.phrase == "n" and cell.text[label.end : label.end + 1] not in ("°", "º")):
                 continue
             for worth, candidate in _numbers_for(document, cell, label, taken):
                 score = worth + 0.6 * (1 - cell.row / rows)
@@ -263,7 +288,9 @@ def _codes_in_heading(cell: Cell) -> Iterator[tuple[str, int]]:
         yield SYMBOLS[symbol], 1
 
 
-_COMMON = frozenset("EUR USD GBP CHF PLN SEK NOK DKK CZK HUF RON INR MYR SGD AUD CAD NZD JPY BRL MXN ZAR TRY AED SAR HKD CNY".split())
+_COMMON = frozenset(
+    "EUR USD GBP CHF PLN SEK NOK DKK CZK HUF RON INR MYR SGD AUD CAD NZD JPY BRL MXN ZAR TRY AED SAR HKD CNY".split()
+)
 """Codes that are hardly ever anything else when written in capitals."""
 
 

@@ -13,6 +13,7 @@ from akount.extraction.layout import plain
 STRONG, PLAIN = 2, 1
 
 _WORD = re.compile(r"[^\W_]{5,}")
+_COMPOUND = re.compile(r"[a-z]{3,}rechnung\Z")
 _TOKEN = re.compile(r"[^\W_]+|%|#")
 
 
@@ -79,7 +80,7 @@ def find(text: str, group: str) -> list[Label]:
     """The labels of a group in a text from left to right, longest match first, without overlaps."""
     index = _index(group)
     spans = [(plain(match.group()) or match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
-    tokens = [token for token, _, _ in spans]
+    tokens = [_COMPOUND.sub("rechnung", token) if group == "number" and token not in index else token for token, _, _ in spans]
     found, at = [], 0
     while at < len(tokens):
         entry = next(

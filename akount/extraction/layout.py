@@ -106,8 +106,10 @@ class Row:
 class Document:
     """All rows of all pages in reading order."""
 
-    def __init__(self, pages: Sequence[Page]) -> None:
+    def __init__(self, pages: Sequence[Page], *, scanned: bool = False) -> None:
+        """`scanned` says that the words come from OCR, which misreads letters and loses points."""
         self.pages = tuple(pages)
+        self.scanned = scanned
         self.rows: list[Row] = []
         for page in pages:
             self.rows += rows_of(page)
@@ -127,14 +129,6 @@ class Document:
         """The usual height of text, in fractions of the page height."""
         heights = [cell.height for cell in self.cells]
         return statistics.median(heights) if heights else 0.01
-
-    @property
-    def narrow(self) -> bool:
-        """Whether the pages are shaped like a till roll, or hold about as little per row as one."""
-        first = self.pages[0]
-        tall = first.height > 1.75 * first.width
-        cells_per_row = len(self.cells) / max(1, len(self.rows))
-        return len(self.pages) == 1 and (tall or (cells_per_row < 1.9 and self.text_height > 0.011))
 
     def right_of(self, cell: Cell) -> list[Cell]:
         """The cells of the same row behind this one."""

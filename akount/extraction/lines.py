@@ -13,6 +13,7 @@ from akount.extraction.money import Amount
 from akount.readings import Box, Evidence, Line, clean_text
 
 _STOP_ROLES = ("total", "net", "subtotal", "tax", "due", "tendered", "rounding")
+_MAX_MISSES = 25  # rows without an item
 _MAX_GAP = 14  # text heights without an item after which a table is over
 
 
@@ -88,7 +89,7 @@ def heading_at(document: Document, index: int) -> tuple[list[Column] | None, int
         while end < len(document.rows) and end < index + 3 and _continues_heading(row, document.rows[end]):
             columns = _merged(columns, _columns(document.rows[end]))
             end += 1
-        return columns, end
+        return _with_amount(columns), end
     return None, index + 1
 
 
@@ -110,10 +111,19 @@ def _columns(row: Row) -> list[Column]:
         if len(found) > 1 and _covers(found, cell.text):
             columns += [Column(label.role, cell.span_box(label.start, label.end)) for label in found]
         elif found:
-            columns.append(Column(found[0].role, cell.box))
+            best = next((label for label in found if label.role == "description"), found[0])
+            columns.append(Column(best.role, cell.box))
         elif plain(cell.text):
             columns.append(Column("other", cell.box))
     return columns
+
+
+def _with_amount(columns: list[Column]) -> list[Column]:
+    """Without a column for amounts the last price is one."""
+    if any(column.role in ("amount", "gross") for column in columns):
+        return columns
+    last = max((index for index, column in enumerate(columns) if column.role == "unit_price"), default=None)
+    return [Column("amount", column.box) if index == last else column for index, column in enumerate(columns)]
 
 
 def _covers(found: Sequence[labels.Label], text: str) -> bool:
@@ -133,37 +143,42 @@ def _table(document: Document, start: int, columns: list[Column], by_cell: dict[
     items: list[Item] = []
     loose: list[str] = []
     last_bottom: float | None = None
+    misses = 0
     index = start
     while index < len(document.rows):
         row = document.rows[index]
-        if row.page != document.rows[start - 1].page or heading_at(document, index)[0] is not None or _is_stop(row, items):
+        if heading_at(document, index)[0] is not None:
             break
-        if last_bottom is not None and row.box[1] - last_bottom > _MAX_GAP * document.text_height:
+        if row.page != document.rows[index - 1].page:
+            last_bottom, misses = None, 0
+        stop = _stop_role(row, items)
+        if stop == "subtotal":
+            loose, index = [], index + 1
+            continue
+        if stop or misses > _MAX_MISSES or (last_bottom is not None and row.box[1] - last_bottom > _MAX_GAP * document.text_height):
             break
         item = _item(row, columns, by_cell)
         if item is not None:
             item.words = loose + item.words if not item.words else item.words
-            loose = []
+            loose, misses = [], 0
             items.append(item)
             last_bottom = row.box[3]
         elif items or loose or row.cells:
             loose = _take_text(row, columns, items, loose)
-            last_bottom = row.box[3]
+            last_bottom, misses = row.box[3], misses + 1
         index += 1
     return [item for item in items if item.words and item.amount is not None], max(index, start)
 
 
-def _is_stop(row: Row, items: list[Item]) -> bool:
-    """Whether the row is the first of the totals."""
-    found = labels.find(row.cells[0].label_text, "money") or (labels.find(row.cells[-2].label_text, "money") if len(row.cells) > 1 else [])
-    for label in found[:1]:
-        cell_text = row.cells[0].text
-        covered = (label.end - label.start) >= 0.5 * len(cell_text.split(":")[0].strip()) or len(row.cells) > 1
-        if label.role in _STOP_ROLES and label.strength == labels.STRONG | labels.PLAIN and covered:
-            return True
-        if label.role in _STOP_ROLES and covered and len(row.cells) <= 3 and (items or label.strength == labels.STRONG):
-            return label.start < 12
-    return False
+def _stop_role(row: Row, items: list[Item]) -> str:
+    """The role of the row if it belongs to the totals, else ""."""
+    for cell in row.cells[:1] + row.cells[-2:-1]:
+        for label in labels.find(cell.label_text, "money")[:1]:
+            name = cell.text.split(":")[0].strip()
+            covered = (label.end - label.start) >= 0.5 * len(name) or len(row.cells) > 1
+            if label.role in _STOP_ROLES and covered and label.start < 12 and len(row.cells) <= 3 and (items or label.strength == labels.STRONG):
+                return label.role
+    return ""
 
 
 def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]]) -> Item | None:
@@ -185,7 +200,9 @@ def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]])
 def _is_prose(cell: Cell, numbers: Sequence[Amount]) -> bool:
     """Whether the numbers of a cell are part of a description."""
     words = _without(cell.text, numbers)
-    return sum(char.isalpha() for char in words) > 10 and not any(one.places == 2 and one.end >= len(cell.text) - 2 for one in numbers)
+    return sum(char.isalpha() for char in words) > 10 and not any(
+        one.places == 2 and one.end >= len(cell.text) - 2 for one in numbers
+    )
 
 
 def _without(text: str, numbers: Sequence[Amount]) -> str:
@@ -205,7 +222,11 @@ def _column_of(box: Box, columns: Sequence[Column]) -> Column:
         shared = overlap(box, column.box)
         if shared > 0:
             return -shared
-        edges = (abs(box[2] - column.box[2]), abs(box[0] - column.box[0]), abs((box[0] + box[2] - column.box[0] - column.box[2]) / 2))
+        edges = (
+            abs(box[2] - column.box[2]),
+            abs(box[0] - column.box[0]),
+            abs((box[0] + box[2] - column.box[0] - column.box[2]) / 2),
+        )
         return min(edges)
 
     return min(columns, key=distance)
@@ -237,7 +258,11 @@ def _place_text(item: Item, cell: Cell, columns: Sequence[Column]) -> None:
 
 def _take_text(row: Row, columns: Sequence[Column], items: list[Item], loose: list[str]) -> list[str]:
     """Text of a row without an amount: it goes on with the item above when close to it, else it waits for the next one."""
-    texts = [cell.text for cell in row.cells if _role_of(cell.box, columns) == "description" and any(char.isalpha() for char in cell.text)]
+    texts = [
+        cell.text
+        for cell in row.cells
+        if _role_of(cell.box, columns) == "description" and any(char.isalpha() for char in cell.text)
+    ]
     if not texts:
         return loose
     if items and row.page == items[-1].page and row.box[1] - items[-1].box[3] < 1.0 * (row.box[3] - row.box[1]):

@@ -51,6 +51,7 @@ SYMBOLS = {
     "Euro": "EUR",
     "Rp": "IDR",
     "NIS": "ILS",
+    "Ä": "EUR",  # the euro sign of Windows in a font that was taken for a Macintosh one
 }
 """Signs that stand for a currency; `$` and `¥` and the like are only the most frequent of several."""
 
@@ -64,6 +65,7 @@ _NUMBER = (
     r"|\d+(?:\s?[.,]\s?\d{2}(?!\d)|[.,]\d{1,6})?(?!\d)"
     r"|(?<!\d)[.,]\d{2}(?!\d)"
 )
+_LOST_POINT = re.compile(r"(?:RM|[$€£]|EUR)?\s?\d{1,5} \d{2}(?:\s[A-Z]{1,3})?")
 _AMOUNT = re.compile(
     rf"(?P<open>\()?(?P<before>{_CURRENCY})?\s{{0,2}}(?P<minus>{_SIGN})?\s?(?P<before2>{_SYMBOL})?\s{{0,2}}"
     rf"(?P<number>{_NUMBER})(?P<dash>[.,][-–—]{{1,2}})?(?P<minus2>{_SIGN}(?![\w\d]))?\s?(?P<after>%|{_CURRENCY}(?!\w))?(?P<close>\))?"
@@ -103,7 +105,7 @@ def currency_codes() -> frozenset[str]:
 def amounts(document: Document) -> list[Amount]:
     """Every number of the document in reading order, read with the decimal sign the document uses."""
     comma = uses_comma(document)
-    return [amount for cell in document.cells for amount in amounts_in(cell, comma)]
+    return [amount for cell in document.cells for amount in amounts_in(cell, comma, scanned=document.scanned)]
 
 
 def uses_comma(document: Document) -> bool | None:
@@ -116,9 +118,11 @@ def uses_comma(document: Document) -> bool | None:
     return votes[","] > votes["."]
 
 
-def amounts_in(cell: Cell, comma: bool | None = None) -> Iterator[Amount]:
-    """The numbers of one cell, with their currency and sign."""
+def amounts_in(cell: Cell, comma: bool | None = None, *, scanned: bool = False) -> Iterator[Amount]:
+    """The numbers of one cell, with their currency and sign. In scans "16 85" alone in a cell has lost its point."""
     text = cell.text
+    if scanned and _LOST_POINT.fullmatch(text):
+        text = re.sub(r"(\d) (\d{2})\b", r"\1.\2", text, count=1)
     for match in _AMOUNT.finditer(text):
         number = match.group("number")
         value = parse(number, comma)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from akount.errors import Unreadable
-from akount.extraction import labels, pdf
+from akount.extraction import pdf
 from akount.extraction.fields import read_document
 from akount.extraction.layout import Document, Page, Word
 from akount.extraction.textlayer import read_pages
@@ -50,10 +50,7 @@ class Ocr:
             raise Unreadable(
                 "There is no text to be read in the document; check that the right page was scanned.", code="empty_document"
             )
-        document = Document(pages)
-        for cell in document.cells:
-            cell.label_text = labels.mended(cell.text)
-        reading = read_document(document, self.name, self.version)
+        reading = read_document(Document(pages, scanned=True), self.name, self.version)
         return _unturned(reading, {page.number: page.turned for page in pages})
 
     def _pdf_pages(self, data: bytes, report: Callable[[float], None]) -> list[Page]:

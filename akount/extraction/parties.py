@@ -13,13 +13,13 @@ from akount.readings import Box
 
 _LEGAL = re.compile(
     r"(?<![\w.])(?:gmbh|mbh|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|company|pty|pvt|pte|sdn|bhd|berhad|"
-    r"s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
+    r"s/b|s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
     r"a\.?s|aps|a/s|ab|oy|oyj|kft|zrt|se|gesellschaft|enterprise|enterprises|trading|holdings?|group|services|systems|solutions|stores?|restaurant|hotel|"
     r"market|mart|supermarket|apotheke|pharmacy|cafe|caf\u00e9|b\u00e4ckerei|tankstelle)(?![\w])\.?",
     re.IGNORECASE,
 )
 _STRONG_LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|pty|s\.?a\.?r\.?l|s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft)(?![\w])\.?",
+    r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft)(?![\w])\.?",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
@@ -27,11 +27,24 @@ _ADDRESS = re.compile(
     r"ul\.|no\.?\s?\d|kawasan|lorong|persiaran|bandar|unit\b)|\b\d{4,6}\b|\w+(str|stra\u00dfe|strasse|weg|platz|straat|laan|gade|gatan|vej)\b|\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b",
     re.IGNORECASE,
 )
-_CONTACT = re.compile(r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|@|www\.|\.com\b|\.de\b|\+\d{2}", re.IGNORECASE)
-_POSTCODE = re.compile(r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b")
+_CONTACT = re.compile(
+    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|@|www\.|\.com\b|\.de\b|\+\d{2}",
+    re.IGNORECASE,
+)
+_POSTCODE = re.compile(
+    r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b"
+)
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*]\s+|\s{2,}")
-_SENTENCE = re.compile(r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|was|will|with|this|zu|mit)\b", re.IGNORECASE)
-_HONORIFIC = re.compile(r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE)
+_SENTENCE = re.compile(
+    r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|was|will|with|this|zu|mit)\b",
+    re.IGNORECASE,
+)
+_REGISTRATION = re.compile(
+    r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$|\s\(?\d{5,}-?[A-Z]\b.*$", re.IGNORECASE
+)
+_HONORIFIC = re.compile(
+    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE
+)
 
 
 def find_seller(document: Document, buyer: Found | None) -> Found | None:
@@ -64,6 +77,7 @@ def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tupl
         name = _name_of(cell.text)
         if name is None:
             continue
+        name = _with_first_line(document, cell, name)
         yield _seller_worth(document, cell, name, repeats, domains) - (4.0 if cell in zone else 0.0), Found(name, cell, cell.box, 0)
 
 
@@ -90,13 +104,23 @@ def _seller_worth(document: Document, cell: Cell, name: str, repeats: Counter[st
     return worth - 0.02 * max(0, len(name) - 45)
 
 
+def _with_first_line(document: Document, cell: Cell, name: str) -> str:
+    """A line of nothing but legal form and trade ("Restaurant Ltd.") is the end of the name in the line above."""
+    rest = re.sub(r"\(\w\)", "", _LEGAL.sub("", name))
+    if sum(char.isalpha() for char in rest) > 1:
+        return name
+    above = [other for other in document.above(cell, rows=1) if cell.box[1] - other.box[3] < other.height]
+    first = _name_of(above[0].text) if above else None
+    return f"{first} {name}" if first is not None else name
+
+
 def _followed_by_address(document: Document, cell: Cell) -> bool:
     return any(_ADDRESS.search(other.text) or _POSTCODE.search(other.text) for other in document.below(cell, reach=3.5, rows=3)[:2])
 
 
 def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Found]]:
     for name, found_cell, box in _behind_label(document, cell, "seller"):
-        yield 4.6 if found_cell.box[1] < 0.5 else 3.6, Found(name, found_cell, box, 0)
+        yield 6.0 if found_cell.box[1] < 0.6 else 3.6, Found(name, found_cell, box, 0)
 
 
 def _sender_line(cell: Cell) -> str | None:
@@ -111,9 +135,16 @@ def _sender_line(cell: Cell) -> str | None:
 
 
 def _domains(document: Document) -> set[str]:
-    found = re.findall(r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.(?:com|de|fr|net|org|eu|nl|it|es|co|io|at|ch|pl|be|my|sg|uk|in|se|no|dk|fi|pt|br)\b", document.text.lower())
+    found = re.findall(
+        r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.(?:com|de|fr|net|org|eu|nl|it|es|co|io|at|ch|pl|be|my|sg|uk|in|se|no|dk|fi|pt|br)\b",
+        document.text.lower(),
+    )
     parts = {part for host in found for part in host.split(".")}
-    return {part for part in parts if len(part) > 3 and part not in ("gmail", "mail", "info", "yahoo", "hotmail", "outlook", "localhost", "example", "www")}
+    return {
+        part
+        for part in parts
+        if len(part) > 3 and part not in ("gmail", "mail", "info", "yahoo", "hotmail", "outlook", "localhost", "example", "www")
+    }
 
 
 def _domain_worth(name: str, domains: set[str]) -> float:
@@ -122,17 +153,24 @@ def _domain_worth(name: str, domains: set[str]) -> float:
     squashed = plain(_LEGAL.sub(" ", name)).replace(" ", "")
     if len(squashed) < 4:
         return 0.0
-    return 1.2 if any(fuzz.ratio(squashed, domain.replace("-", "")) > 80 or squashed.startswith(domain.replace("-", "")) for domain in domains) else 0.0
+    return (
+        1.2
+        if any(
+            fuzz.ratio(squashed, domain.replace("-", "")) > 80 or squashed.startswith(domain.replace("-", "")) for domain in domains
+        )
+        else 0.0
+    )
 
 
 def _name_of(text: str) -> str | None:
     """The text as a name of a company or person, or None if it cannot be one."""
-    name = re.sub(r"^[^\w(]+|[\s,;:*_|\u2022\u00b7-]+$", "", re.sub(r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$", "", text, flags=re.IGNORECASE))
+    name = _REGISTRATION.sub("", text)
+    name = re.sub(r"^[^\w(]+|[\s,;:*_|\u2022\u00b7-]+$", "", name)
     bare = plain(name)
     letters = sum(char.isalpha() for char in name)
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
-    if bare in labels.words("title") or _CONTACT.search(name) or _POSTCODE.search(name) or ":" in name:
+    if bare in labels.words("title") or _CONTACT.search(name) or _POSTCODE.search(name) or ":" in name or "%" in name:
         return None
     if _is_label(name) or (_SENTENCE.search(name) and not _LEGAL.search(name)):
         return None
@@ -147,7 +185,11 @@ def _is_label(text: str) -> bool:
         covered = sum(label.end - label.start for label in found)
         if covered >= 0.6 * max(1, len(text.strip())):
             return True
-    return any(bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket") for title in labels.words("title") if len(title) > 3)
+    return any(
+        bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket")
+        for title in labels.words("title")
+        if len(title) > 3
+    )
 
 
 def _behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[str, Cell, Box]]:
@@ -179,42 +221,76 @@ def _rest_is_label(rest: str) -> bool:
 
 def _after_label(document: Document, cell: Cell) -> list[Cell]:
     """Right of the label if it ends in a colon or stands over nothing; else under it, where addresses go on."""
-    right = [other for other in document.right_of(cell)[:1] if not labels.find(other.label_text, "party") and other.box[0] - cell.box[2] < 0.35]
-    below = [other for other in document.below(cell, reach=4.0, rows=5) if abs(other.box[0] - cell.box[0]) < 0.06 or other.box[0] < cell.box[2]]
+    right = [
+        other
+        for other in document.right_of(cell)[:1]
+        if not labels.find(other.label_text, "party") and other.box[0] - cell.box[2] < 0.35
+    ]
+    below = [
+        other
+        for other in document.below(cell, reach=4.0, rows=5)
+        if abs(other.box[0] - cell.box[0]) < 0.06 or other.box[0] < cell.box[2]
+    ]
     below = below[:3]
-    if right and not cell.text.rstrip().endswith(":") and below and abs(below[0].box[0] - cell.box[0]) < 0.015:
+    under = bool(below) and abs(below[0].box[0] - cell.box[0]) < 0.015 and not _is_label(below[0].text)
+    if right and under and not cell.text.rstrip().endswith(":"):
         return below + right
     return right + below
 
 
 def find_buyer(document: Document) -> Found | None:
-    """The name of who gets the document: behind a label for it, else the first line of the address in the letter's window."""
+    """The name of who gets the document: behind a label for it, else in the window of a letter, under the sender's line."""
     best: tuple[float, Found] | None = None
     for cell in document.cells:
         for name, place, box in _behind_label(document, cell, "buyer"):
             worth = 4.0 - place.box[1] - 0.5 * (place.page != document.pages[0].number)
             if best is None or worth > best[0]:
                 best = (worth, Found(name, place, box, 80))
-    if best is not None:
-        return best[1]
-    return _window_address(document)
+    return best[1] if best is not None else _window_address(document)
+
+
+def find_addressee(document: Document, seller: Found | None) -> Found | None:
+    """For documents without a word for the buyer: the first address in the upper half that is neither the seller's nor for shipping."""
+    page = document.pages[0].number
+    own = plain(seller.value) if seller is not None else ""
+    zone = _buyer_zone(document, seller)
+    for cell in document.cells:
+        if cell.page != page or cell.box[1] > 0.5 or cell in zone or not _POSTCODE.search(cell.text) or _sender_line(cell) is not None:
+            continue
+        name = _top_of_block(document, cell)
+        if name is None or name in zone:
+            continue
+        text = _HONORIFIC.sub("", name.text).strip()
+        above = document.above(name, rows=1)[:1]
+        shipping = any(label.role == "ship" for other in above for label in labels.find(other.label_text, "party"))
+        if plain(text) != own and not shipping:
+            return Found(text, name, name.box, 50)
+    return None
+
+
+def _top_of_block(document: Document, cell: Cell) -> Cell | None:
+    """The highest line that can be a name in the block of lines that ends with this one."""
+    top: Cell | None = None
+    below = cell
+    for other in document.above(cell, rows=6):
+        if abs(other.box[0] - cell.box[0]) > 0.02 or below.box[1] - other.box[3] > 1.5 * other.height:
+            break
+        below = other
+        if _name_of(_HONORIFIC.sub("", other.text)) is not None:
+            top = other
+    return top
 
 
 def _window_address(document: Document) -> Found | None:
-    """The block above the first line with a postcode that is not the sender's own."""
+    """The first name under the line with the sender's own address."""
     page = document.pages[0].number
     senders = [cell for cell in document.cells if cell.page == page and _sender_line(cell) is not None]
-    if not senders:
+    if not senders or senders[-1].box[1] < 0.1:
         return None
     sender = senders[-1]
-    block = [cell for cell in document.below(sender, reach=22, rows=14) if abs(cell.box[0] - sender.box[0]) < 0.04]
-    names: list[Cell] = []
-    for cell in block[:9]:
-        if _POSTCODE.search(cell.text) and names:
-            place = names[0]
-            return Found(_HONORIFIC.sub("", place.text).strip(), place, place.box, 75)
-        if _name_of(cell.text) is not None or names:
-            names.append(cell)
+    for cell in document.below(sender, reach=9, rows=5):
+        if abs(cell.box[0] - sender.box[0]) < 0.04 and _name_of(_HONORIFIC.sub("", cell.text)) is not None:
+            return Found(_HONORIFIC.sub("", cell.text).strip(), cell, cell.box, 75)
     return None
 
 
@@ -232,9 +308,13 @@ _VAT = re.compile(
     r"(?<![A-Z0-9])(?P<country>AT|BE|BG|CHE|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|SI|SK|XI)[ .\-]?(?P<rest>[A-Z0-9](?:[ .\-]{0,2}[A-Z0-9*+]){6,13})(?![A-Z0-9])"
 )
 _GSTIN = re.compile(r"(?<![A-Z0-9])\d{2}[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9](?![A-Z0-9])")
-_VAT_WORDS = re.compile(r"\b(vat|ust|umsatzsteuer|uid|tva|iva|btw|nif|cif|nip|moms|alv|p\.?\s?iva|gstin|mva|tax|va|ust-?id\w*)\b", re.IGNORECASE)
-_BUYER_WORDS = re.compile(r"\b(customer|client|kunde|kunden|ihre|your|buyer|kaufer|acheteur|cliente|klant|nabywca|recipient)\b", re.IGNORECASE)
-_IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30})(?![A-Za-z0-9])")
+_VAT_WORDS = re.compile(
+    r"\b(vat|ust|umsatzsteuer|uid|tva|iva|btw|nif|cif|nip|moms|alv|p\.?\s?iva|gstin|mva|tax|va|ust-?id\w*)\b", re.IGNORECASE
+)
+_BUYER_WORDS = re.compile(
+    r"\b(customer|client|kunde|kunden|ihre|your|buyer|kaufer|acheteur|cliente|klant|nabywca|recipient)\b", re.IGNORECASE
+)
+_IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2} ?\d{2}(?: ?[A-Z0-9]){11,30})(?![A-Za-z0-9])")
 _IBAN_LENGTHS = {
     "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27,
     "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28,
@@ -314,7 +394,8 @@ def is_vat_id(number: str) -> bool:
 
 
 def _vat_label(document: Document, cell: Cell) -> bool:
-    return _VAT_WORDS.search(_with_label(document, cell)) is not None
+    above = " ".join(other.text for other in document.above(cell, rows=1)[:1])
+    return _VAT_WORDS.search(f"{above} {_with_label(document, cell)}") is not None
 
 
 def _with_label(document: Document, cell: Cell) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from akount.extraction import labels
@@ -14,6 +14,7 @@ from akount.extraction.money import Amount
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 
+_HEADING = 0.4  # "Total" over a column is more often that of the lines than that of the bill
 _INDIRECT = 0.75  # what a label above, or two cells away, is worth against one right beside the amount
 
 _ROLE_WORTH = {
@@ -126,15 +127,15 @@ class _LabelFinder:
         return self.label_in(above.cells[0].label_text, amount, _INDIRECT)
 
     def in_column(self, amount: Amount) -> Labelled | None:
-        for cell in self.document.above(amount.cell, rows=4):
+        for cell in self.document.above(amount.cell, rows=20):
             if self.by_cell[id(cell)] and any(one.looks_like_money for one in self.by_cell[id(cell)]):
                 continue
             if overlap(cell.box, amount.box) <= 0 and abs(cell.box[2] - amount.box[2]) > 0.03:
                 continue
             found = self.label_in(cell.label_text, amount, _INDIRECT)
-            if found is not None:
-                return found
-            return None
+            if found is not None and found.role == "total" and found.strength == labels.PLAIN:
+                return replace(found, worth=_HEADING)
+            return found
         return None
 
     def label_in(self, text: str, amount: Amount, worth: float) -> Labelled | None:
@@ -222,7 +223,9 @@ def _score(
         role: {one.amount.value for one in labelled if one.role == role}
         for role in ("net", "tax", "tendered", "change", "subtotal", "rounding")
     }
-    largest = max((abs(value) for value, one in candidates.items() if one.best.role not in ("tendered", "other")), default=ZERO)
+    largest = max(
+        (abs(value) for value, one in candidates.items() if one.best.role not in ("tendered", "change", "other")), default=ZERO
+    )
     for value, one in candidates.items():
         label = _label_score(one.best)
         one.score = label
@@ -262,7 +265,7 @@ def _score_arithmetic(one: Candidate, values: dict[str, set[Decimal]], candidate
         one.score += 0.5
         one.reasons.add("tendered")
     if any(value - adjust in candidates for adjust in values["rounding"] if adjust and abs(adjust) < 1):
-        one.score += 0.7
+        one.score += 1.6
         one.reasons.add("rounded")
 
 
@@ -300,7 +303,8 @@ def _net_and_tax(total: Decimal, labelled: Sequence[Labelled], confidence: int) 
     taxes = [one for one in labelled if one.role == "tax" and abs(one.amount.value) < abs(total)]
     best: tuple[float, dict[str, tuple[Decimal, Amount, int]]] = (0.0, {})
     for net, net_place, net_worth in _values(nets):
-        for tax, tax_place, tax_worth in _tax_values(taxes):
+        for printed, tax_place, tax_worth in _tax_values(taxes):
+            tax = -abs(printed) if total < 0 else printed
             off = abs(net + tax - total)
             if off > CENT * 5 or not _plausible(net, tax) or (off and net == total):
                 continue
@@ -342,7 +346,11 @@ def _one_of_the_two(total: Decimal, nets: Sequence[Labelled], taxes: Sequence[La
         if net == total:
             return {"net": (net, place, 60)}
     for tax, place, worth in sorted(_values(taxes), key=lambda one: -one[2]):
-        if tax and _plausible(total - tax, tax) and worth >= _INDIRECT:
+        if worth < 1:
+            continue
+        if tax == 0 and len(taxes) == 1:
+            return {"tax": (tax, place, 70), "net": (total, place, 65)}
+        if tax and _plausible(total - tax, tax):
             return {"tax": (tax, place, 60), "net": (total - tax, place, 45)}
     return {}
 

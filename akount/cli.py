@@ -14,22 +14,21 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from sqlalchemy import select
 
 import config
-from akount import __version__, accounts, db, demo, doctor, logs, offline, scans
+from akount import __version__, accounts, db, demo, doctor, ledger, logs, offline, scans
 from akount.api.schemas import job_json
 from akount.errors import AkountError, SettingsError
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
 from akount.lifecycle import Runtime, open_runtime
-from akount.models import Attempt, Job, JobStatus, Role
+from akount.models import JobStatus, Role
 from akount.supervisor import Child, Supervisor, akount
 from akount.tasks import upkeep
 from akount.tasks.consumer import work
 from akount.tasks.queues import hang_bells
 from akount.tasks.scan import limits
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 150)
 ROLES = click.Choice([r.value for r in Role])
 
 
@@ -245,9 +244,8 @@ def _print_reading(answer: dict[str, Any]) -> None:
     for name, value in answer["fields"].items():
         if value not in (None, []) and name != "lines":
             click.echo(f"  {name:16} {value}  ({answer['fieldConfidence'][name]} %)")
-    click.echo(
-        f"  {len(answer['fields']['lines'])} lines, confidence {answer['confidence']}, by {answer['engine']} in {answer['seconds']} s"
-    )
+    count = len(answer["fields"]["lines"])
+    click.echo(f"  {count} lines, confidence {answer['confidence']}, by {answer['engine']} in {answer['seconds']} s")
     for warning in answer["warnings"]:
         click.echo(f"  ! {warning}")
 
@@ -264,11 +262,8 @@ def jobs() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def jobs_list(status: str | None, queue: str | None, limit: int, as_json: bool) -> None:
     """The newest jobs in the history."""
-    query = select(Job).where(Job.archived_at.is_(None), Job.discarded_at.is_(None)).order_by(Job.created_at.desc()).limit(limit)
-    query = query.where(Job.status == JobStatus(status)) if status else query
-    query = query.where(Job.queue == queue) if queue else query
     with _runtime() as runtime, runtime.database.snapshot() as session:
-        found = session.scalars(query).all()
+        found = ledger.listed(session, status=JobStatus(status) if status else None, queue=queue, limit=limit)
     for job in found:
         line = f"{job.id}  {job.queue:13} {job.status:10} {job.attempts}/{job.max_attempts}  {job.created_at:%Y-%m-%d %H:%M:%S}"
         click.echo(json.dumps(job_json(job)) if as_json else f"{line}  {job.error_code or ''}")
@@ -281,7 +276,7 @@ def jobs_show(job_id: uuid.UUID) -> None:
     with _runtime() as runtime:
         job = scans.find_job(runtime, accounts.SHELL.actor, job_id)
         with runtime.database.snapshot() as session:
-            attempts = session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.ended_at)).all()
+            attempts = ledger.attempts_at(session, job)
     tried = [{"number": a.number, "outcome": a.outcome, "code": a.error_code, "worker": a.worker} for a in attempts]
     click.echo(json.dumps(job_json(job) | {"tried": tried}, indent=2))
 

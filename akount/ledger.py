@@ -221,6 +221,19 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
+def listed(session: Session, *, status: JobStatus | None, queue: str | None, limit: int) -> list[Job]:
+    """The newest jobs of the history, without discarded ones."""
+    query = select(Job).where(Job.archived_at.is_(None), Job.discarded_at.is_(None)).order_by(Job.created_at.desc())
+    query = query.where(Job.status == status) if status else query
+    query = query.where(Job.queue == queue) if queue else query
+    return list(session.scalars(query.limit(limit)))
+
+
+def attempts_at(session: Session, job: Job) -> list[Attempt]:
+    """The ended attempts at a job, oldest first."""
+    return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.ended_at)))
+
+
 def cancel(session: Session, job: Job) -> None:
     """waiting, delayed → cancelled: a person took it back. Raises Conflict for any other status."""
     expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED])

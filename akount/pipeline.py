@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Protocol
 
+from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
 from akount import drafts, ledger, logs
 from akount.accounts import membership
+from akount.checks import Finding
 from akount.db import now
 from akount.errors import AkountError
 from akount.kinds import Kind, kind_named
@@ -174,14 +176,14 @@ def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> d
     pulse.progress(CHECKED)
     findings = kind.examine(reading)
     confidence = kind.confidence(reading, findings)
-    routing = _route(runtime, kind, reading, findings, confidence, consent)
+    routing = _route(runtime, reading, findings, confidence, consent)
     pulse.progress(ROUTED)
     verdict = drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
     pulse.progress(WRITING)
     return _book(runtime, held, document, kind, verdict)
 
 
-def _consent(session: Any, document: Document, new_user_days: int) -> dict[str, Any]:
+def _consent(session: Session, document: Document, new_user_days: int) -> dict[str, Any]:
     """What the uploader agreed to, at this moment; an upload by a key without a user has agreed to nothing."""
     member = membership(session, document.uploaded_by, document.tenant_id)
     if member is None:
@@ -193,7 +195,7 @@ def _consent(session: Any, document: Document, new_user_days: int) -> dict[str, 
     }
 
 
-def _route(runtime: Runtime, _kind: Kind, reading: Reading, findings: Any, confidence: int, consent: dict[str, Any]) -> Routing:
+def _route(runtime: Runtime, reading: Reading, findings: tuple[Finding, ...], confidence: int, consent: dict[str, Any]) -> Routing:
     return route(
         runtime.policy,
         confidence=confidence,

@@ -1,0 +1,66 @@
+# Akount Document Intelligence. `make` or `make help` lists what can be done.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The lock names every package, so nothing is resolved here: opencv comes without the desktop libraries that
+# rapidocr's own requirement would pull in (docs/decisions/0003-dependencies.md).
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo-check test check format lock samples migration bench clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: $(VENV)/run ## install, migrate, start web and workers, read the samples, stay until Ctrl-C
+	@exec $(BIN)/python -m akount demo
+
+demo-check: $(VENV)/run ## the same, but stop after the samples; exit 0 if all were read
+	@exec $(BIN)/python -m akount demo --exit
+
+test: $(VENV)/dev ## install what the tests need and run them all
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/dev ## format, lint, types, tests: what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+format: $(VENV)/dev ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/dev ## resolve requirements*.in into the hashed locks
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --override requirements-overrides.txt requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+samples: $(VENV)/dev ## make the sample documents again
+	$(BIN)/python tools/make_samples.py
+
+migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
+	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"
+
+bench: $(VENV)/dev ## measure uploads, results and jobs a second on this machine
+	PYTHONPATH=. $(BIN)/python benchmarks/first_figures.py
+
+clean: ## remove the environment and what runs left behind (data in var/ too)
+	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (set PYTHON=…)."; exit 1; }
+	@echo "Making the environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements.txt | $(BIN)/python
+	@echo "Installing what the service needs (a minute or two the first time) …"
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/run
+	@echo "Installing what the tests need …"
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@

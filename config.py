@@ -187,7 +187,8 @@ class Settings:
             return None
         user = f"{quote(self.redis_username, safe='')}:{quote(self.redis_password, safe='')}@" if self.redis_password else ""
         scheme = "rediss" if self.redis_tls_enabled else "redis"
-        return f"{scheme}://{user}{self.redis_host or 'localhost'}:{self.redis_port}/{self.redis_db}"
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host or "localhost"
+        return f"{scheme}://{user}{host}:{self.redis_port}/{self.redis_db}"
 
     @property
     def storage(self) -> str:
@@ -212,7 +213,7 @@ def variable(declared: dataclasses.Field[Any]) -> str:
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """The validated settings. Raises SettingsError that names every problem, by variable."""
     environ = os.environ if environ is None else environ
-    dotenv = {} if environ.get("APP_ENV") == "production" else dotenv_values(env_file or ROOT / ".env")
+    dotenv = {} if environ.get("APP_ENV", "").strip() == "production" else dotenv_values(env_file or ROOT / ".env")
     found, sources, problems = _collect(environ, {k: v for k, v in dotenv.items() if v is not None})
     schema = Schema.from_dict({variable(f): f.metadata["kind"] for f in DECLARED})(unknown=EXCLUDE)
     try:
@@ -239,6 +240,9 @@ def _collect(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> tuple[dic
                 said = _said(place, (name, *declared.metadata["aliases"]))
             except OSError as error:
                 problems.append(f"{name}_FILE: cannot be read ({error.strerror}).")
+                break
+            except UnicodeDecodeError:
+                problems.append(f"{name}_FILE: cannot be read (not UTF-8 text).")
                 break
             if said is not None:
                 found[name], sources[name] = said[0], said[1] or where
@@ -284,6 +288,8 @@ def masked(settings: Settings, declared: dataclasses.Field[Any]) -> str:
     value = getattr(settings, declared.name)
     if not declared.metadata["secret"] or value == "":
         return ", ".join(value) if isinstance(value, tuple) else str(value)
+    if not declared.name.endswith("_url"):
+        return "set"
     parts = urlsplit(value)
     if parts.scheme and parts.hostname:
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"

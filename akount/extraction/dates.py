@@ -14,7 +14,7 @@ from akount.readings import Box
 FIRST_YEAR, LAST_YEAR = 1980, 2079
 
 _MONTHS = (
-    "january jan januar janvier janv enero ene gennaio gen januari janeiro styczen stycznia sty tammikuu leden sijecanj ledna jaen",
+    "january jan januar janvier janv enero ene gennaio gen januari janeiro styczen stycznia sty tammikuu leden ledna",
     "february feb februar fevrier fevr fev febrero febbraio februari fevereiro luty lutego lut helmikuu unor feber unora",
     "march mar marz maerz mars marzo maart mrt marco marzec marca maaliskuu brezen mrz brezna",
     "april apr avril avr abril abr aprile kwiecien kwietnia kwi huhtikuu duben dubna",
@@ -25,12 +25,13 @@ _MONTHS = (
     "september sep sept septembre septiembre settembre set setembro wrzesien wrzesnia wrz syyskuu zari",
     "october oct oktober okt octobre octubre ottobre ott outubro out pazdziernik pazdziernika paz lokakuu rijen rijna",
     "november nov novembre noviembre novembro listopad listopada lis marraskuu listopadu",
-    "december dec dezember dez decembre diciembre dic dicembre desember dezembro grudzien grudnia gru joulukuu prosinec des prosince",
+    "december dec dezember dez decembre diciembre dic dicembre desember dezembro grudzien grudnia gru joulukuu prosinec des",
 )
 MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 
 _NUMERIC = re.compile(
-    r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|月)\s?(?P<c>\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d))"
+    r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|"
+    r"月)\s?(?P<c>\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d))"
 )
 _COMPACT = re.compile(r"(?<!\d)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
 _COMPACT_DAY_FIRST = re.compile(r"(?<!\d)(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(20\d{2})(?=\s+\d{1,2}:\d{2})")

@@ -8,6 +8,7 @@ from typing import Any
 
 from akount.errors import Unreadable
 from akount.extraction import einvoice_terms
+from akount.extraction.einvoice_tables import ROOTS, Syntax
 from akount.readings import MAX_LINES, Reading, Source
 
 MAX_XML = 20_000_000
@@ -45,12 +46,12 @@ class EInvoice:
         )
 
 
-def tree(data: bytes) -> tuple[Any, einvoice_terms.Syntax]:
+def tree(data: bytes) -> tuple[Any, Syntax]:
     """The parsed root element and its syntax. Raises Unreadable. Nothing outside of the bytes is ever looked at."""
     root = _parse(data)
     name = root.tag
     namespace, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
-    syntax = einvoice_terms.ROOTS.get((namespace, local))
+    syntax = ROOTS.get((namespace, local))
     if syntax is None:
         raise Unreadable(
             f"The XML is a {local[:60]!r}, not an invoice or credit note in CII or UBL; send the invoice itself.",
@@ -88,7 +89,7 @@ def _doctype() -> Unreadable:
     return Unreadable("The XML declares a document type, which invoices must not do; it was not read.", code="xml_doctype")
 
 
-def embedded_tree(data: bytes) -> tuple[Any, einvoice_terms.Syntax]:
+def embedded_tree(data: bytes) -> tuple[Any, Syntax]:
     """The first attachment of a PDF that is a bill in XML. Raises Unreadable: `no_xml` when none is attached."""
     refusal = Unreadable("No electronic invoice is embedded in the PDF.", code="no_xml")
     for content in xml_attachments(data):

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from akount.extraction import dates, headers, labels, lines, money, parties, totals
+from akount.extraction import currencies, dates, headers, identifiers, labels, lines, money, parties, roles, totals
 from akount.extraction.layout import Cell, Document, plain
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
@@ -17,7 +17,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         for cell in document.cells:
             cell.label_text = labels.mended(cell.text)
     amounts = money.amounts(document)
-    labelled = totals.label_amounts(document, amounts)
+    labelled = roles.label_amounts(document, amounts)
     items = lines.find_lines(document, amounts)
     sums = totals.find_sums(document, labelled, lines.line_sum(items))
     fields = {
@@ -25,7 +25,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         for name, (value, place, sure) in sums.chosen.items()
     }
     total = sums.chosen.get("total")
-    currency = headers.find_currency(document, amounts, total[1] if total else None)
+    currency = currencies.find_currency(document, amounts, total[1] if total else None)
     _add(fields, "currency", currency, engine)
     _add_dates(fields, document, currency.value if currency else None, engine)
     _add_parties(fields, document, engine)
@@ -66,10 +66,10 @@ def _add_parties(fields: dict[str, Value], document: Document, engine: str) -> N
         buyer = parties.find_addressee(document, seller)
     _add(fields, "buyer_name", buyer, engine)
     _add(fields, "seller_name", seller, engine)
-    seller_id, buyer_id = parties.find_vat_ids(document, buyer)
+    seller_id, buyer_id = identifiers.find_vat_ids(document, buyer)
     _add(fields, "seller_vat_id", seller_id, engine)
     _add(fields, "buyer_vat_id", buyer_id, engine)
-    _add(fields, "iban", parties.find_iban(document), engine)
+    _add(fields, "iban", identifiers.find_iban(document), engine)
 
 
 def _evidence(cell: Cell, box: Box, text: str, engine: str) -> Evidence:

@@ -1,4 +1,4 @@
-"""The head of a document: its number, its dates and its currency."""
+"""The head of a document: its number and its dates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from akount.extraction import labels
 from akount.extraction.dates import Date
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.money import SYMBOLS, Amount, currency_codes
 from akount.readings import Box
 
 
@@ -94,6 +93,9 @@ def _number_before(document: Document, date: Date, before: str) -> tuple[str, fl
     found = [label for label in labels.find(before, "number") if label.strength == labels.STRONG]
     if not found:
         return None
+    between = _FROM_WORDS.sub("", before[found[-1].end :].rstrip() + " ")
+    if found[-1].role == "issue" and plain(between) and not re.search(r"\d", between):
+        return ("other", 1.0)
     return ("issue", 2.4) if found[-1].role == "issue" else ("other", 1.0)
 
 
@@ -223,91 +225,3 @@ def _joined(value: str, rest: str) -> str:
 def _is_date(cell: Cell, value: str, taken: dict[int, Date]) -> bool:
     date = taken.get(id(cell))
     return date is not None and date.start < len(value) and re.fullmatch(r"[\d./-]+", value) is not None and len(value) <= 10
-
-
-# --- currency ----------------------------------------------------------------------------------------------------------
-
-_CODE = re.compile(r"(?<![A-Za-z])([A-Z]{3})(?![A-Za-z])")
-_NAMES = {
-    "us dollars": "USD",
-    "us dollar": "USD",
-    "euros": "EUR",
-    "euro": "EUR",
-    "ringgit": "MYR",
-    "sdn bhd": "MYR",
-    "pounds sterling": "GBP",
-    "swiss francs": "CHF",
-    "zloty": "PLN",
-    "kuala lumpur": "MYR",
-    "malaysia": "MYR",
-    "gstin": "INR",
-    "sp z o o": "PLN",
-    "nip": "PLN",
-    "mwst": "EUR",
-    "ust id": "EUR",
-    "siret": "EUR",
-    "cnpj": "BRL",
-    "cvr": "DKK",
-    "aktiebolag": "SEK",
-    "abn": "AUD",
-}
-"""Words that hint at a currency where none is printed, the plainest first."""
-
-_SHARED_SIGN = "$"
-
-
-def find_currency(document: Document, amounts: Sequence[Amount], total: Amount | None) -> Found | None:
-    """The currency: what stands beside the total and most amounts, else codes in headings, else the country's."""
-    votes: Counter[str] = Counter()
-    places: dict[str, tuple[Cell, Box]] = {}
-    for amount in amounts:
-        if amount.currency is not None and not amount.glued:
-            votes[amount.currency] += 3 if amount is total else 1
-            places.setdefault(amount.currency, (amount.cell, amount.box))
-    for cell in document.cells:
-        for code, weight in _codes_in_heading(cell):
-            votes[code] += weight
-            places.setdefault(code, (cell, cell.box))
-    if votes:
-        votes = _settle_dollars(votes, document)
-        code, count = votes.most_common(1)[0]
-        cell, box = places.get(code) or next(iter(places.values()))
-        sure = 95 if count >= 3 and len(votes) == 1 else 85 if count >= 3 else 70
-        return Found(code, cell, box, sure)
-    return _currency_by_country(document)
-
-
-def _codes_in_heading(cell: Cell) -> Iterator[tuple[str, int]]:
-    text = cell.plain
-    labelled = any(word in text for word in ("currency", "wahrung", "devise", "moneda", "valuta", "waluta", "moeda"))
-    for match in _CODE.finditer(cell.text):
-        code = match.group(1)
-        if code in currency_codes() and (labelled or code in _COMMON):
-            yield code, 4 if labelled else 1
-    for symbol in re.findall(r"\((?:in )?([€£₹$]|RM|zł|US\$)\)", cell.text):
-        yield SYMBOLS[symbol], 1
-
-
-_COMMON = frozenset(
-    "EUR USD GBP CHF PLN SEK NOK DKK CZK HUF RON INR MYR SGD AUD CAD NZD JPY BRL MXN ZAR TRY AED SAR HKD CNY".split()
-)
-"""Codes that are hardly ever anything else when written in capitals."""
-
-
-def _settle_dollars(votes: Counter[str], document: Document) -> Counter[str]:
-    """A bare $ is the dollar of the country when another dollar code, or another currency's country, is named."""
-    others = {code for code in votes if code != "USD" and code.endswith("D") and code in _COMMON}
-    if "USD" in votes and len(others) == 1 and "USD" not in document.text:
-        code = others.pop()
-        return Counter({code: votes["USD"] + votes[code], **{one: n for one, n in votes.items() if one not in ("USD", code)}})
-    return votes
-
-
-def _currency_by_country(document: Document) -> Found | None:
-    text = f" {plain(document.text)} "
-    for name, code in _NAMES.items():
-        if f" {name} " in text:
-            first = name.split()[0]
-            cell = next((cell for cell in document.cells if first in cell.plain), document.cells[0])
-            return Found(code, cell, cell.box, 55)
-    return None

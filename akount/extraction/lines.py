@@ -54,6 +54,7 @@ class Column:
 
     role: str
     box: Box
+    text: str = ""
 
 
 def line_sum(items: Sequence[Item]) -> Decimal | None:
@@ -109,18 +110,27 @@ def _columns(row: Row) -> list[Column]:
     for cell in row.cells:
         found = labels.find(cell.label_text, "column")
         if len(found) > 1 and _covers(found, cell.text):
-            columns += [Column(label.role, cell.span_box(label.start, label.end)) for label in found]
+            columns += [Column(label.role, cell.span_box(label.start, label.end), label.phrase) for label in found]
         elif found:
             best = next((label for label in found if label.role == "description"), found[0])
-            columns.append(Column(best.role, cell.box))
+            columns.append(Column(best.role, cell.box, cell.plain))
         elif plain(cell.text):
             columns.append(Column("other", cell.box))
     return columns
 
 
 def _with_amount(columns: list[Column]) -> list[Column]:
-    """Without a column for amounts the last price is one."""
-    if any(column.role in ("amount", "gross") for column in columns):
+    """With one column for amounts: of several the one without tax, else the last; of none the last price."""
+    words = next(index for index, column in enumerate(columns) if column.role == "description")
+    columns = [
+        Column("quantity", column.box) if column.role == "amount" and index < words else column
+        for index, column in enumerate(columns)
+    ]
+    sums = [column for column in columns if column.role == "amount"]
+    if len(sums) > 1:
+        keep = next((column for column in sums if set(column.text.split()) & labels.words("exclusive")), sums[-1])
+        return [Column("other", column.box) if column in sums and column is not keep else column for column in columns]
+    if sums or any(column.role == "gross" for column in columns):
         return columns
     last = max((index for index, column in enumerate(columns) if column.role == "unit_price"), default=None)
     return [Column("amount", column.box) if index == last else column for index, column in enumerate(columns)]
@@ -135,7 +145,13 @@ def _merged(first: list[Column], second: list[Column]) -> list[Column]:
     merged = []
     for column in first:
         under = [other for other in second if overlap(column.box, other.box) > 0]
-        merged.append(Column(column.role, union([column.box, *(other.box for other in under)])))
+        merged.append(
+            Column(
+                column.role,
+                union([column.box, *(other.box for other in under)]),
+                " ".join([column.text, *(other.text for other in under)]),
+            )
+        )
     return merged
 
 
@@ -143,7 +159,7 @@ def _table(document: Document, start: int, columns: list[Column], by_cell: dict[
     items: list[Item] = []
     loose: list[str] = []
     last_bottom: float | None = None
-    misses = 0
+    misses, strict = 0, False
     index = start
     while index < len(document.rows):
         row = document.rows[index]
@@ -153,11 +169,13 @@ def _table(document: Document, start: int, columns: list[Column], by_cell: dict[
             last_bottom, misses = None, 0
         stop = _stop_role(row, items)
         if stop == "subtotal":
-            loose, index = [], index + 1
+            loose, index, strict = [], index + 1, True
             continue
         if stop or misses > _MAX_MISSES or (last_bottom is not None and row.box[1] - last_bottom > _MAX_GAP * document.text_height):
             break
         item = _item(row, columns, by_cell)
+        if item is not None and (strict or _is_adjustment(row)) and item.quantity is None and item.unit_price is None:
+            item = None
         if item is not None:
             item.words = loose + item.words if not item.words else item.words
             loose, misses = [], 0
@@ -170,13 +188,19 @@ def _table(document: Document, start: int, columns: list[Column], by_cell: dict[
     return [item for item in items if item.words and item.amount is not None], max(index, start)
 
 
+def _is_adjustment(row: Row) -> bool:
+    return any(label.role in ("allowance", "charge") for label in labels.find(row.cells[0].label_text, "money")[:1])
+
+
 def _stop_role(row: Row, items: list[Item]) -> str:
     """The role of the row if it belongs to the totals, else ""."""
-    for cell in row.cells[:1] + row.cells[-2:-1]:
+    for position, cell in enumerate(row.cells[:-1] or row.cells):
         for label in labels.find(cell.label_text, "money")[:1]:
+            if label.role not in _STOP_ROLES or not (items or label.strength == labels.STRONG):
+                continue
             name = cell.text.split(":")[0].strip()
-            covered = (label.end - label.start) >= 0.5 * len(name) or len(row.cells) > 1
-            if label.role in _STOP_ROLES and covered and label.start < 12 and len(row.cells) <= 3 and (items or label.strength == labels.STRONG):
+            share = (label.end - label.start) / max(1, len(name))
+            if share > 0.8 or (label.start < 12 and len(row.cells) <= 3 and position in (0, len(row.cells) - 2)):
                 return label.role
     return ""
 
@@ -194,7 +218,8 @@ def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]])
         words = _without(cell.text, numbers)
         if sum(char.isalpha() for char in words) > 3 and _role_of(cell.box, columns) in ("description", "other", "quantity"):
             item.words.append(words)
-    return item if item.amount is not None else None
+    part = plain(row.cells[0].text).split(" ")[0] in labels.words("thereof")
+    return item if item.amount is not None and not part else None
 
 
 def _is_prose(cell: Cell, numbers: Sequence[Amount]) -> bool:

@@ -177,25 +177,28 @@ def parse(number: str, comma: bool | None = None) -> Decimal | None:
     with other than three digits behind it is the decimal sign.
     """
     bare = re.sub(r"[\s\u00a0\u2009\u202f'’]", "", number)
+    point = _decimal_sign(bare, comma)
+    if point is None:
+        return _decimal(re.sub(r"[.,]", "", bare))
+    whole, _, fraction = bare.rpartition(point)
+    if point in whole and not re.fullmatch(r"\d{1,3}([.,]\d{3})*|[\d.]+|[\d,]+", whole):
+        return None
+    return _decimal(re.sub(r"[.,]", "", whole) + "." + fraction)
+
+
+def _decimal_sign(bare: str, comma: bool | None) -> str | None:
+    """The sign that parts the decimals, None when every separator parts thousands."""
     marks = re.findall(r"[.,]", bare)
     if not marks:
-        return _decimal(bare)
-    last = marks[-1]
+        return None
+    last = str(marks[-1])
     whole, _, fraction = bare.rpartition(last)
-    if len(set(marks)) == 2:
-        other = "," if last == "." else "."
-        if whole.count(last):
+    if len(set(marks)) == 1 and len(fraction) == 3:
+        grouped = len(marks) > 1 or (1 <= len(whole) <= 3 and whole != "0")
+        told = {True: ",", False: ".", None: None}[comma]
+        if grouped and (len(marks) > 1 or last != told):
             return None
-        return _decimal(whole.replace(other, "") + "." + fraction)
-    if len(marks) > 1:
-        if len(fraction) == 3:
-            return _decimal(bare.replace(last, ""))
-        return _decimal(whole.replace(last, "") + "." + fraction)
-    if len(fraction) == 3 and 1 <= len(whole) <= 3 and whole != "0":
-        decimal_sign = {True: ",", False: ".", None: None}[comma]
-        if last != decimal_sign:
-            return _decimal(whole + fraction)
-    return _decimal(whole + "." + fraction)
+    return last
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 import statistics
 import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 from akount.errors import Unreadable
 from akount.extraction import pdf
 from akount.extraction.fields import read_document
+from akount.extraction.images import open_images
 from akount.extraction.layout import Document, Page, Word
 from akount.extraction.textlayer import read_pages
 from akount.readings import Box, Evidence, Reading, Source
@@ -23,7 +22,6 @@ LONG_SIDE = 2_000
 """Pixels of the longer side that OCR works on; more costs time and finds nothing."""
 
 DPI = 200
-MIN_SIDE = 100
 _TURN_SCORE = 0.85  # mean score of a page below which other directions are tried
 _lock = threading.Lock()
 _engine: Any = None
@@ -80,75 +78,6 @@ def warm() -> None:
     from PIL import Image
 
     read_image(Image.new("RGB", (320, 160), "white"), 1)
-
-
-def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tuple[int, int, Any]]:
-    """(number, count, RGB image as a person holds it) for each frame. Raises Unreadable for what cannot be a document."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        warnings.simplefilter("ignore", UserWarning)  # crooked EXIF and TIFF tags: the pixels decide
-        try:
-            with Image.open(io.BytesIO(source.data)) as image:
-                count = _pages_in(image, max_pages)
-                for index in range(count):
-                    image.seek(index)
-                    _check_size(image.size, max_pixels)
-                    yield index + 1, count, _flat(ImageOps.exif_transpose(image))
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_many_pixels() from error
-        except UnidentifiedImageError as error:
-            raise _unidentified(source) from error
-        except Unreadable:
-            raise
-        except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-            raise Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged") from error
-
-
-def _unidentified(source: Source) -> Unreadable:
-    if source.media_type in ("image/heic", "image/heif"):
-        return Unreadable("HEIC pictures cannot be read by this installation; send the picture as JPEG.", code="heic_unsupported")
-    return Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged")
-
-
-def _pages_in(image: Any, max_pages: int) -> int:
-    """Frames are pages only in TIFF; an animation shows the same thing moving."""
-    if image.format != "TIFF":
-        return 1
-    count = int(getattr(image, "n_frames", 1))
-    if count > max_pages:
-        raise Unreadable(f"The picture has {count} pages; at most {max_pages} are read.", code="too_many_pages")
-    return count
-
-
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise _too_many_pixels()
-    if min(width, height) < MIN_SIDE:
-        raise Unreadable(
-            f"The picture is only {width} × {height} pixels; scan or photograph the document in full size.", code="too_small"
-        )
-
-
-def _too_many_pixels() -> Unreadable:
-    return Unreadable("The picture has too many pixels; send it in a lower resolution (200-300 dpi).", code="too_many_pixels")
-
-
-def _flat(image: Any) -> Any:
-    """As RGB on white: what is transparent is paper."""
-    from PIL import Image
-
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    if image.mode in ("I;16", "I", "F"):
-        low, high = image.getextrema()
-        scale = 255.0 / max(1.0, float(high) - float(low))
-        return image.point(lambda value: (value - low) * scale).convert("L").convert("RGB")
-    return image.convert("RGB")
 
 
 def read_image(image: Any, number: int) -> Page:

@@ -1,10 +1,10 @@
-"""Who sold and who bought: names by labels, address blocks, legal forms and places; tax ids and IBANs by their check digits."""
+"""Who sold and who bought: names by labels, address blocks, legal forms and places."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from akount.extraction import labels
 from akount.extraction.headers import Found
@@ -12,31 +12,40 @@ from akount.extraction.layout import Cell, Document, plain
 from akount.readings import Box
 
 _LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|company|pty|pvt|pte|sdn|bhd|berhad|"
-    r"s/b|s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
-    r"a\.?s|aps|a/s|ab|oy|oyj|kft|zrt|se|gesellschaft|enterprise|enterprises|trading|holdings?|group|services|systems|solutions|stores?|restaurant|hotel|"
+    r"(?<![\w.])(?:gmbh|mbh|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|"
+    r"company|pty|pvt|pte|sdn|bhd|berhad|"
+    r"s/b|s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|"
+    r"v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
+    r"a\.?s|aps|a/s|ab|oy|oyj|kft|zrt|se|gesellschaft|enterprise|enterprises|trading|holdings?|group|services|"
+    r"systems|solutions|stores?|restaurant|hotel|"
     r"market|mart|supermarket|apotheke|pharmacy|cafe|caf\u00e9|b\u00e4ckerei|tankstelle)(?![\w])\.?",
     re.IGNORECASE,
 )
 _STRONG_LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft)(?![\w])\.?",
+    r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|"
+    r"s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft)(?![\w])\.?",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
-    r"\b(stra(ss|\u00df)e|str\.|stra\u00dfe|weg\b|platz\b|allee|street|st\.|road|rd\b|avenue|ave\b|lane|drive|blvd|boulevard|rue|calle|via|jalan|jln|jl\b|taman|tmn|lot\b|postfach|po box|suite|floor|"
-    r"ul\.|no\.?\s?\d|kawasan|lorong|persiaran|bandar|unit\b)|\b\d{4,6}\b|\w+(str|stra\u00dfe|strasse|weg|platz|straat|laan|gade|gatan|vej)\b|\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b",
+    r"\b(stra(ss|\u00df)e|str\.|stra\u00dfe|weg\b|platz\b|allee|street|st\.|road|rd\b|avenue|ave\b|lane|drive|blvd|"
+    r"boulevard|rue|calle|via|jalan|jln|jl\b|taman|tmn|lot\b|postfach|po box|suite|floor|"
+    r"ul\.|no\.?\s?\d|kawasan|lorong|persiaran|bandar|unit\b)|\b\d{4,6}\b|\w+(str|stra\u00dfe|strasse|weg|platz|"
+    r"straat|laan|gade|gatan|vej)\b|\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b",
     re.IGNORECASE,
 )
 _CONTACT = re.compile(
-    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|@|www\.|\.com\b|\.de\b|\+\d{2}",
+    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
+    r"@|www\.|\.com\b|\.de\b|\+\d{2}",
     re.IGNORECASE,
 )
 _POSTCODE = re.compile(
-    r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b"
+    r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|"
+    r"\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b"
 )
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*]\s+|\s{2,}")
 _SENTENCE = re.compile(
-    r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|was|will|with|this|zu|mit)\b",
+    r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|"
+    r"was|will|with|this|zu|mit)\b",
     re.IGNORECASE,
 )
 _REGISTRATION = re.compile(
@@ -67,12 +76,12 @@ def find_seller(document: Document, buyer: Found | None) -> Found | None:
 def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tuple[float, Found]]:
     repeats = Counter(plain(cell.text) for cell in document.cells)
     domains = _domains(document)
-    zone = _buyer_zone(document, buyer)
+    zone = address_of(document, buyer)
     for cell in document.cells:
         yield from _labelled_seller(document, cell)
         sender = _sender_line(cell)
         if sender is not None:
-            yield 5.2 + _domain_worth(sender, domains), Found(sender, cell, cell.span_box(0, len(sender)), 0)
+            yield 6.2 + _domain_worth(sender, domains), Found(sender, cell, cell.span_box(0, len(sender)), 0)
     for cell in document.cells:
         name = _name_of(cell.text)
         if name is None:
@@ -86,7 +95,7 @@ def _seller_worth(document: Document, cell: Cell, name: str, repeats: Counter[st
     first = cell.page == document.pages[0].number
     worth = 0.0
     if _STRONG_LEGAL.search(name):
-        worth += 2.2
+        worth += 2.8 if document.scanned and cell.box[1] < 0.35 else 2.2
     elif _LEGAL.search(name):
         worth += 1.1
     top = cell.box[1]
@@ -136,7 +145,8 @@ def _sender_line(cell: Cell) -> str | None:
 
 def _domains(document: Document) -> set[str]:
     found = re.findall(
-        r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.(?:com|de|fr|net|org|eu|nl|it|es|co|io|at|ch|pl|be|my|sg|uk|in|se|no|dk|fi|pt|br)\b",
+        r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.(?:com|de|fr|net|org|eu|nl|it|es|co|io|at|ch|pl|be|my|sg|uk|in|"
+        r"se|no|dk|fi|pt|br)\b",
         document.text.lower(),
     )
     parts = {part for host in found for part in host.split(".")}
@@ -179,6 +189,8 @@ def _name_of(text: str) -> str | None:
 
 def _is_label(text: str) -> bool:
     """Whether a text is nothing but labels and titles."""
+    if _STRONG_LEGAL.search(text):
+        return False
     bare = plain(text)
     for group in ("money", "date", "number", "party", "column"):
         found = labels.find(text, group)
@@ -186,7 +198,7 @@ def _is_label(text: str) -> bool:
         if covered >= 0.6 * max(1, len(text.strip())):
             return True
     return any(
-        bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket")
+        bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket", "nf e")
         for title in labels.words("title")
         if len(title) > 3
     )
@@ -250,12 +262,18 @@ def find_buyer(document: Document) -> Found | None:
 
 
 def find_addressee(document: Document, seller: Found | None) -> Found | None:
-    """For documents without a word for the buyer: the first address in the upper half that is neither the seller's nor for shipping."""
+    """For documents without a word for the buyer: the first address up on the page, not the seller's, not for shipping."""
     page = document.pages[0].number
     own = plain(seller.value) if seller is not None else ""
-    zone = _buyer_zone(document, seller)
+    zone = address_of(document, seller)
     for cell in document.cells:
-        if cell.page != page or cell.box[1] > 0.5 or cell in zone or not _POSTCODE.search(cell.text) or _sender_line(cell) is not None:
+        if (
+            cell.page != page
+            or cell.box[1] > 0.5
+            or cell in zone
+            or not _POSTCODE.search(cell.text)
+            or _sender_line(cell) is not None
+        ):
             continue
         name = _top_of_block(document, cell)
         if name is None or name in zone:
@@ -289,117 +307,14 @@ def _window_address(document: Document) -> Found | None:
         return None
     sender = senders[-1]
     for cell in document.below(sender, reach=9, rows=5):
-        if abs(cell.box[0] - sender.box[0]) < 0.04 and _name_of(_HONORIFIC.sub("", cell.text)) is not None:
+        if abs(cell.box[0] - sender.box[0]) < 0.08 and _name_of(_HONORIFIC.sub("", cell.text)) is not None:
             return Found(_HONORIFIC.sub("", cell.text).strip(), cell, cell.box, 75)
     return None
 
 
-def _buyer_zone(document: Document, buyer: Found | None) -> set[Cell]:
-    """The cells of the buyer's address: under the name, in its column."""
-    if buyer is None:
+def address_of(document: Document, name: Found | None) -> set[Cell]:
+    """The cells of the address under a name, in its column, and the name itself."""
+    if name is None:
         return set()
-    block = [cell for cell in document.below(buyer.cell, reach=8, rows=7) if abs(cell.box[0] - buyer.cell.box[0]) < 0.05]
-    return {buyer.cell, *block}
-
-
-# --- identifiers -------------------------------------------------------------------------------------------------------
-
-_VAT = re.compile(
-    r"(?<![A-Z0-9])(?P<country>AT|BE|BG|CHE|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|SI|SK|XI)[ .\-]?(?P<rest>[A-Z0-9](?:[ .\-]{0,2}[A-Z0-9*+]){6,13})(?![A-Z0-9])"
-)
-_GSTIN = re.compile(r"(?<![A-Z0-9])\d{2}[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9](?![A-Z0-9])")
-_VAT_WORDS = re.compile(
-    r"\b(vat|ust|umsatzsteuer|uid|tva|iva|btw|nif|cif|nip|moms|alv|p\.?\s?iva|gstin|mva|tax|va|ust-?id\w*)\b", re.IGNORECASE
-)
-_BUYER_WORDS = re.compile(
-    r"\b(customer|client|kunde|kunden|ihre|your|buyer|kaufer|acheteur|cliente|klant|nabywca|recipient)\b", re.IGNORECASE
-)
-_IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2} ?\d{2}(?: ?[A-Z0-9]){11,30})(?![A-Za-z0-9])")
-_IBAN_LENGTHS = {
-    "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27,
-    "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28,
-    "PT": 25, "RO": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "SA": 24, "AE": 23, "IL": 23, "BR": 29,
-}  # fmt: skip
-
-
-def find_iban(document: Document) -> Found | None:
-    """The first IBAN with right check digits, else the first that is as long as its country's are."""
-    doubtful: Found | None = None
-    for cell in document.cells:
-        for match in _IBAN.finditer(cell.text.upper()):
-            number = _trimmed_iban(match.group(1).replace(" ", ""))
-            if number is None:
-                continue
-            found = Found(number, cell, cell.span_box(*match.span(1)), 92)
-            if is_iban(number):
-                return found
-            if doubtful is None and "iban" in cell.plain + document.rows[cell.row].text.lower():
-                doubtful = Found(number, cell, found.box, 50)
-    return doubtful
-
-
-def is_iban(number: str) -> bool:
-    """Whether the check digits are right."""
-    from stdnum import iban
-
-    return bool(iban.is_valid(number))
-
-
-def _trimmed_iban(text: str) -> str | None:
-    length = _IBAN_LENGTHS.get(text[:2])
-    if length is None:
-        return text if len(text) in (20, 22, 24) else None
-    if len(text) >= length:
-        return text[:length]
-    return text if len(text) >= length - 6 and text[2:].isdigit() else None
-
-
-def find_vat_ids(document: Document, buyer: Found | None) -> tuple[Found | None, Found | None]:
-    """The tax ids of seller and buyer. Right check digits and a label speak for an id, a buyer's word or block for the buyer."""
-    zone = _buyer_zone(document, buyer)
-    sellers: list[tuple[float, Found]] = []
-    buyers: list[tuple[float, Found]] = []
-    for cell in document.cells:
-        for number, box, valid in _vat_ids(cell):
-            labelled = _vat_label(document, cell)
-            if not labelled and not valid:
-                continue
-            worth = 1.0 * labelled + 1.0 * valid
-            found = Found(number, cell, box, 90 if valid and labelled else 70)
-            is_buyers = cell in zone or _BUYER_WORDS.search(plain(_with_label(document, cell))) is not None
-            (buyers if is_buyers else sellers).append((worth, found))
-    return _best(sellers), _best(buyers)
-
-
-def _best(found: Sequence[tuple[float, Found]]) -> Found | None:
-    return max(found, key=lambda one: one[0])[1] if found else None
-
-
-def _vat_ids(cell: Cell) -> Iterator[tuple[str, Box, bool]]:
-    for match in _GSTIN.finditer(cell.text):
-        yield match.group(), cell.span_box(*match.span()), True
-    for match in _VAT.finditer(cell.text):
-        number = re.sub(r"[^A-Z0-9]", "", match.group())
-        valid = is_vat_id(number)
-        if not valid and sum(char.isdigit() for char in number) < 7:
-            continue
-        yield number, cell.span_box(*match.span()), valid
-
-
-def is_vat_id(number: str) -> bool:
-    """Whether the check digits are right for the country in front."""
-    from stdnum.eu import vat
-
-    return bool(vat.is_valid(number))
-
-
-def _vat_label(document: Document, cell: Cell) -> bool:
-    above = " ".join(other.text for other in document.above(cell, rows=1)[:1])
-    return _VAT_WORDS.search(f"{above} {_with_label(document, cell)}") is not None
-
-
-def _with_label(document: Document, cell: Cell) -> str:
-    """The text of a cell and of what may be its label: left of it, or above it."""
-    left = [other for other in document.rows[cell.row].cells if other.box[2] <= cell.box[0] + 0.005][-1:]
-    above = document.above(cell, rows=1)[:1]
-    return " ".join(other.text for other in (*left, cell, *(above if not left else ())))
+    block = [cell for cell in document.below(name.cell, reach=8, rows=7) if abs(cell.box[0] - name.cell.box[0]) < 0.05]
+    return {name.cell, *block}

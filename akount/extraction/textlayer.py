@@ -65,17 +65,18 @@ def needs_ocr(found: pdf.Glyphs, drawn: pdf.Pictures) -> bool:
         return True
     if found.invisible > 0.5 * found.chars:
         return drawn.share > 0.5
-    if not found.words:
-        return True
-    texts = [word.text for word in found.words]
+    thin = drawn.share > 0.85 and found.chars < 200
+    return thin or not found.words or not _plausible([word.text for word in found.words])
+
+
+def _plausible(texts: list[str]) -> bool:
+    """Whether words look like words: fonts without a true encoding give letters without sense. Other scripts pass."""
     if _OTHER_SCRIPT.search("".join(texts)):
-        return False
-    plausible = sum(_TOKEN.fullmatch(text) is not None for text in texts)
+        return True
+    tokens = sum(_TOKEN.fullmatch(text) is not None for text in texts)
     wordlike = [text for text in texts if _WORDLIKE.fullmatch(text)]
     vowels = sum(_VOWEL.search(text) is not None for text in wordlike)
-    if plausible < 0.35 * len(texts) or vowels < 0.5 * len(wordlike):
-        return True
-    return drawn.share > 0.85 and found.chars < 200
+    return tokens >= 0.35 * len(texts) and vowels >= 0.5 * len(wordlike)
 
 
 def compare_with_pages(reading: Reading, source: Source) -> Reading:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from akount.extraction import labels
-from akount.extraction.layout import Document, overlap
+from akount.extraction.layout import Document
 from akount.extraction.money import Amount
+from akount.extraction.roles import Labelled
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
-
-_HEADING = 0.4  # "Total" over a column is more often that of the lines than that of the bill
-_INDIRECT = 0.75  # what a label above, or two cells away, is worth against one right beside the amount
 
 _ROLE_WORTH = {
     "total": 3.0,
@@ -33,18 +30,37 @@ _ROLE_WORTH = {
 }
 _PLAIN_TOTAL = 2.0
 _RATES = tuple(
-    Decimal(rate) for rate in "5 5.5 6 7 7.7 8 8.1 8.5 9 10 12 13 13.5 14 15 16 17 18 19 20 21 22 23 24 25 25.5 27".split()
+    Decimal(rate)
+    for rate in [
+        "5",
+        "5.5",
+        "6",
+        "7",
+        "7.7",
+        "8",
+        "8.1",
+        "8.5",
+        "9",
+        "10",
+        "12",
+        "13",
+        "13.5",
+        "14",
+        "15",
+        "16",
+        "17",
+        "18",
+        "19",
+        "20",
+        "21",
+        "22",
+        "23",
+        "24",
+        "25",
+        "25.5",
+        "27",
+    ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """An amount and what its label says it is. `worth` 0-1 grows with the nearness and the strength of the label."""
-
-    amount: Amount
-    role: str
-    strength: int
-    worth: float
 
 
 @dataclass(slots=True)
@@ -59,7 +75,7 @@ class Candidate:
     @property
     def best(self) -> Labelled:
         """The place with the best label; of equals the last."""
-        return max(reversed(self.places), key=lambda one: _label_score(one))
+        return max(reversed(self.places), key=_label_score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,115 +85,11 @@ class Sums:
     chosen: dict[str, tuple[Decimal, Amount, int]]
 
 
-def label_amounts(document: Document, amounts: Sequence[Amount]) -> list[Labelled]:
-    """Every amount that may be money with the role of its label; the role is "" where there is none."""
-    finder = _LabelFinder(document, amounts)
-    return [finder.labelled(amount) for amount in amounts if not amount.percent and not amount.glued]
-
-
-class _LabelFinder:
-    """Looks left in the cell, left in the row, up in the column, and at the row above."""
-
-    def __init__(self, document: Document, amounts: Iterable[Amount]) -> None:
-        self.document = document
-        self.by_cell: dict[int, list[Amount]] = defaultdict(list)
-        for amount in amounts:
-            self.by_cell[id(amount.cell)].append(amount)
-
-    def labelled(self, amount: Amount) -> Labelled:
-        for found in (self.in_cell(amount), self.in_row(amount), self.in_row_above(amount), self.in_column(amount)):
-            if found is not None:
-                return found
-        return Labelled(amount, "", 0, 0.0)
-
-    def in_cell(self, amount: Amount) -> Labelled | None:
-        text = amount.cell.label_text[: amount.start]
-        others = [one.end for one in self.by_cell[id(amount.cell)] if one.end <= amount.start and not one.percent]
-        start = max(others, default=0)
-        return self.label_in(text[start:], amount, 1.0)
-
-    def in_row(self, amount: Amount) -> Labelled | None:
-        if amount.cell.text[: amount.start].strip(" :=*-€$£") and len(self.by_cell[id(amount.cell)]) < 2:
-            words = amount.cell.text[: amount.start]
-            if sum(char.isalpha() for char in words) > 8:
-                return None  # its own text is no label, and a label further left is that text's
-        cells = [cell for cell in self.document.rows[amount.cell.row].cells if cell.box[0] < amount.cell.box[0]]
-        worth = 1.0
-        for cell in reversed(cells):
-            found = self.label_in(cell.label_text, amount, worth)
-            if found is not None:
-                return found
-            if sum(char.isalpha() for char in cell.text) > 5:
-                return None
-            if any(one.looks_like_money for one in self.by_cell[id(cell)]):
-                worth = min(worth, 0.6)
-        return None
-
-    def in_row_above(self, amount: Amount) -> Labelled | None:
-        row = self.document.rows[amount.cell.row]
-        if any(sum(char.isalpha() for char in cell.text) > 3 for cell in row.cells) or row.index == 0:
-            return None
-        above = self.document.rows[row.index - 1]
-        if above.page != row.page or row.box[1] - above.box[3] > 1.2 * self.document.text_height:
-            return None
-        if any(one.looks_like_money for cell in above.cells for one in self.by_cell[id(cell)]):
-            return None
-        if len(above.cells) > 1:
-            return None
-        return self.label_in(above.cells[0].label_text, amount, _INDIRECT)
-
-    def in_column(self, amount: Amount) -> Labelled | None:
-        for cell in self.document.above(amount.cell, rows=20):
-            if self.by_cell[id(cell)] and any(one.looks_like_money for one in self.by_cell[id(cell)]):
-                continue
-            if overlap(cell.box, amount.box) <= 0 and abs(cell.box[2] - amount.box[2]) > 0.03:
-                continue
-            found = self.label_in(cell.label_text, amount, _INDIRECT)
-            if found is not None and found.role == "total" and found.strength == labels.PLAIN:
-                return replace(found, worth=_HEADING)
-            return found
-        return None
-
-    def label_in(self, text: str, amount: Amount, worth: float) -> Labelled | None:
-        found = labels.find(text, "money")
-        if not found:
-            return None
-        label = _ruling(found)
-        role = _modified(label.role, text)
-        return Labelled(amount, role, label.strength, worth)
-
-
-def _ruling(found: Sequence[labels.Label]) -> labels.Label:
-    """Of several labels in one text the one that says most: a total beats what it is the total of only as one phrase."""
-    order = ("rounding", "change", "tax", "net", "due", "total", "allowance", "charge", "prepaid", "subtotal", "tendered", "other")
-    strong = [label for label in found if label.strength == labels.STRONG] or list(found)
-    totals = [label for label in strong if label.role == "total"]
-    if totals and found[0].role in ("total", "due"):
-        return found[0] if found[0].role == "due" else totals[0]
-    return min(strong, key=lambda label: order.index(label.role))
-
-
-def _modified(role: str, text: str) -> str:
-    tokens = set(labels.plain(text).split())
-    inclusive = bool(tokens & labels.words("inclusive"))
-    exclusive = bool(tokens & labels.words("exclusive"))
-    if role in ("total", "subtotal") and exclusive and not inclusive:
-        return "net"
-    if (
-        role in ("subtotal", "net", "tax")
-        and inclusive
-        and not exclusive
-        and tokens & {"total", "totaal", "totale", "summe", "gesamt", "amount"}
-    ):
-        return "total"
-    return role
-
-
 def _label_score(one: Labelled) -> float:
     base = _ROLE_WORTH.get(one.role, 0.0)
     if one.role == "total" and one.strength == labels.PLAIN:
         base = _PLAIN_TOTAL
-    return base * one.worth if base > 0 else base
+    return base * one.worth if base > 0 else base * one.worth**2
 
 
 def find_sums(document: Document, labelled: Sequence[Labelled], line_sum: Decimal | None = None) -> Sums:
@@ -205,7 +117,7 @@ def _candidates(labelled: Sequence[Labelled]) -> dict[Decimal, Candidate]:
         if amount.value == 0 or amount.places > 3:
             continue
         if whole and not (
-            one.role in ("total", "due") and (not with_places or one.strength == labels.STRONG and len(with_places) < 2)
+            one.role in ("total", "due") and (not with_places or (one.strength == labels.STRONG and len(with_places) < 2))
         ):
             continue
         if whole and abs(amount.value) > 10**9:
@@ -223,9 +135,7 @@ def _score(
         role: {one.amount.value for one in labelled if one.role == role}
         for role in ("net", "tax", "tendered", "change", "subtotal", "rounding")
     }
-    largest = max(
-        (abs(value) for value, one in candidates.items() if one.best.role not in ("tendered", "change", "other")), default=ZERO
-    )
+    largest = max((abs(value) for value, one in candidates.items() if not _is_elsewhere(one)), default=ZERO)
     for value, one in candidates.items():
         label = _label_score(one.best)
         one.score = label
@@ -243,10 +153,36 @@ def _score(
         if line_sum is not None and value == line_sum:
             one.score += 0.8
             one.reasons.add("lines")
+        if one.best.role == "net" and abs(value) == largest and document.scanned:
+            one.score += 1.2  # tills that call what is to be paid the net amount
         last = max(place.amount.cell.row for place in one.places)
         one.score += 0.6 * last / max(1, len(document.rows))
         if any(place.amount.currency for place in one.places):
             one.score += 0.3
+    _prefer_rounded(candidates, values["rounding"])
+
+
+def _is_elsewhere(one: Candidate) -> bool:
+    """Whether a value stands only where no total is: behind "cash", "change" or "credit limit"."""
+    if one.best.role in ("total", "due"):
+        return False
+    paid = any(place.role in ("tendered", "change") and place.worth == 1 for place in one.places)
+    return paid or all(place.role == "other" and place.worth == 1 for place in one.places)
+
+
+def _prefer_rounded(candidates: dict[Decimal, Candidate], roundings: set[Decimal]) -> None:
+    """What is to be paid is the total after rounding, wherever both are printed."""
+    for value, one in candidates.items():
+        for adjust in roundings:
+            before = candidates.get(value - adjust)
+            if (
+                one.best.role != "due"
+                and adjust
+                and abs(adjust) < 1
+                and before is not None
+                and "label" in before.reasons | one.reasons
+            ):
+                one.score = max(one.score, before.score + 0.5)
 
 
 def _score_arithmetic(one: Candidate, values: dict[str, set[Decimal]], candidates: dict[Decimal, Candidate]) -> None:
@@ -259,13 +195,13 @@ def _score_arithmetic(one: Candidate, values: dict[str, set[Decimal]], candidate
         one.score += 1.0
         one.reasons.add("net+tax")
     if any(given - value in values["change"] for given in values["tendered"] if given > value):
-        one.score += 1.5
+        one.score = max(one.score, 0.5) + 1.5
         one.reasons.add("cash-change")
     elif value in values["tendered"]:
         one.score += 0.5
         one.reasons.add("tendered")
     if any(value - adjust in candidates for adjust in values["rounding"] if adjust and abs(adjust) < 1):
-        one.score += 1.6
+        one.score += 0.7
         one.reasons.add("rounded")
 
 
@@ -340,7 +276,7 @@ def _tax_values(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float
 
 def _one_of_the_two(total: Decimal, nets: Sequence[Labelled], taxes: Sequence[Labelled]) -> dict[str, tuple[Decimal, Amount, int]]:
     """With one of the two printed the other follows, if the rate is a usual one."""
-    for net, place, worth in sorted(_values([one for one in nets if one.role == "net"]), key=lambda one: -one[2]):
+    for net, place, _ in sorted(_values([one for one in nets if one.role == "net"]), key=lambda one: -one[2]):
         if _plausible(net, total - net) and total - net != 0:
             return {"net": (net, place, 60), "tax": (total - net, place, 45)}
         if net == total:
@@ -348,7 +284,7 @@ def _one_of_the_two(total: Decimal, nets: Sequence[Labelled], taxes: Sequence[La
     for tax, place, worth in sorted(_values(taxes), key=lambda one: -one[2]):
         if worth < 1:
             continue
-        if tax == 0 and len(taxes) == 1:
+        if tax == 0 and not any(one.amount.value for one in taxes):
             return {"tax": (tax, place, 70), "net": (total, place, 65)}
         if tax and _plausible(total - tax, tax):
             return {"tax": (tax, place, 60), "net": (total - tax, place, 45)}
@@ -371,7 +307,7 @@ def _others(
         if places:
             found[name] = (abs(places[-1].amount.value) if name != "rounding" else places[-1].amount.value, places[-1].amount, 60)
     due = [one for one in labelled if one.role == "due" and (one.amount.looks_like_money or one.amount.value == total)]
-    due = [one for one in due if abs(one.amount.value) <= abs(total) + 1]
+    due = [one for one in due if abs(one.amount.value) <= abs(total) + 1 and one.amount.places >= min(2, chosen[1].places)]
     prepaid = found.get("prepaid")
     if due:
         exact = prepaid is not None and any(one.amount.value == total - prepaid[0] for one in due)

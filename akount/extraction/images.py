@@ -1,0 +1,83 @@
+"""Opens pictures as a person sees them: upright, opaque, one after the other, and never larger than allowed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from akount.errors import Unreadable
+from akount.readings import Source
+
+MIN_SIDE = 100
+"""Pixels; on anything smaller no text can be read."""
+
+
+def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tuple[int, int, Any]]:
+    """(number, count, RGB image as a person holds it) for each frame. Raises Unreadable for what cannot be a document."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)  # crooked EXIF and TIFF tags: the pixels decide
+        try:
+            with Image.open(io.BytesIO(source.data)) as image:
+                count = _pages_in(image, max_pages)
+                for index in range(count):
+                    image.seek(index)
+                    _check_size(image.size, max_pixels)
+                    yield index + 1, count, _flat(ImageOps.exif_transpose(image))
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise _too_many_pixels() from error
+        except UnidentifiedImageError as error:
+            raise _unidentified(source) from error
+        except Unreadable:
+            raise
+        except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+            raise Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged") from error
+
+
+def _unidentified(source: Source) -> Unreadable:
+    if source.media_type in ("image/heic", "image/heif"):
+        return Unreadable("HEIC pictures cannot be read by this installation; send the picture as JPEG.", code="heic_unsupported")
+    return Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged")
+
+
+def _pages_in(image: Any, max_pages: int) -> int:
+    """Frames are pages only in TIFF; an animation shows the same thing moving."""
+    if image.format != "TIFF":
+        return 1
+    count = int(getattr(image, "n_frames", 1))
+    if count > max_pages:
+        raise Unreadable(f"The picture has {count} pages; at most {max_pages} are read.", code="too_many_pages")
+    return count
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise _too_many_pixels()
+    if min(width, height) < MIN_SIDE:
+        raise Unreadable(
+            f"The picture is only {width} × {height} pixels; scan or photograph the document in full size.", code="too_small"
+        )
+
+
+def _too_many_pixels() -> Unreadable:
+    return Unreadable("The picture has too many pixels; send it in a lower resolution (200-300 dpi).", code="too_many_pixels")
+
+
+def _flat(image: Any) -> Any:
+    """As RGB on white: what is transparent is paper."""
+    from PIL import Image
+
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    if image.mode in ("I;16", "I", "F"):
+        low, high = image.getextrema()
+        scale = 255.0 / max(1.0, float(high) - float(low))
+        return image.point(lambda value: (value - low) * scale).convert("L").convert("RGB")
+    return image.convert("RGB")

@@ -20,7 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, TypeDecorator, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -123,16 +123,25 @@ def _translated() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         raise Unavailable("The database does not answer; try again in a moment.", code="database_unavailable") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or type(error) is DatabaseError:  # the bare class: the file is no database, or damaged
             raise Unavailable("The database went away; try again in a moment.", code="database_unavailable") from error
         raise
 
 
+def _make_directory(url: URL) -> None:
+    """The directory of an SQLite file."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable("The directory of the database cannot be made.", code="database_unavailable") from error
+
+
 def _engine(url: URL, *, pooled: bool, connect_timeout: int) -> Engine:
     options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+    options["hide_parameters"] = True  # an error with its traceback goes into the log: no document text in it (H6)
     if url.get_backend_name() == "sqlite":
-        if url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(url)
         engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, **options)
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
@@ -170,11 +179,10 @@ def _alembic(url: URL) -> AlembicConfig:
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Brings the schema to a revision, up or down (`head` or `base` for all the way)."""
+    """Brings the schema up to a revision (`head`: the newest), or by `base` down to nothing."""
     made = engine_url(url)
+    _make_directory(made)
     with _translated():
-        if made.get_backend_name() == "sqlite" and made.database:
-            Path(made.database).parent.mkdir(parents=True, exist_ok=True)
         (command.downgrade if revision == "base" else command.upgrade)(_alembic(made), revision)
 
 

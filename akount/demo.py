@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import requests
 from rich.console import Console
@@ -58,6 +58,7 @@ def prepare(settings: Settings) -> tuple[Credentials, bool]:
         _key, token = accounts.add_key(session, tenant.id, Role.OWNER, "demo", user.id)
         made = Credentials(str(tenant.id), str(entity.id), str(user.id), user.email, token)
     database.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
     return made, True
@@ -212,18 +213,9 @@ def _instant(text: str) -> dt.datetime:
 
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="What was read", title_justify="left")
-    for name, justify in (
-        ("File", "left"),
-        ("Kind", "left"),
-        ("Counterparty", "left"),
-        ("Number", "left"),
-        ("Date", "left"),
-        ("Total", "right"),
-        ("Confidence", "right"),
-        ("Routing", "left"),
-        ("Seconds", "right"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("File", "Kind", "Counterparty", "Number", "Date", "Total", "Confidence", "Routing", "Seconds"):
+        justify: Literal["left", "right"] = "right" if name in ("Total", "Confidence", "Seconds") else "left"
+        table.add_column(name, justify=justify, no_wrap=name in ("File", "Kind", "Date", "Total"), overflow="fold")
     for row in rows:
         total = f"{row['total']:,} {row['currency'] or ''}" if row.get("total") is not None else ""
         routing = row.get("routing") or f"{row['status']}: {row.get('detail', '')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from akount import logs
 
 log = logs.get(__name__)
 
+PR_SET_PDEATHSIG = 1
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 35.0
 """A child that has not ended so long after TERM is killed."""
@@ -32,13 +34,23 @@ class Child:
 
     def start(self, environ: Mapping[str, str]) -> None:
         """Starts it in a process group of its own: Ctrl-C comes from us, in order."""
-        self.process = subprocess.Popen(self.command, env=dict(environ), process_group=0)  # noqa: S603  our own commands
+        self.process = subprocess.Popen(  # noqa: S603  our own commands
+            self.command,
+            env=dict(environ),
+            process_group=0,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads here
+        )
         self.started = time.monotonic()
 
     @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self.process is not None and self.process.poll() is None
+
+
+def _die_with_parent() -> None:
+    """In the child: a supervisor that is killed takes its children along, gently."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Supervisor:

@@ -36,8 +36,6 @@ def work(settings: Settings, queue_name: str, processes: int, reader: Reader | N
     database = Database(settings.database, pooled=False)
     require_head(database)
     database.close()
-    parent = os.getppid()
-    die_with(parent)
     queue = queues.open_queue(settings, queue_name, consumer=True)
     bench: list[scan.Workbench] = []
     scan.register(queue, bench)

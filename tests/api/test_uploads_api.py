@@ -1,0 +1,404 @@
+"""POST …/scan: what is taken, what is refused and by which status, and that a refusal leaves nothing behind (E5, E8)."""
+
+import io
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from api_help import database_for, on_both
+from conftest import make_settings
+from flask import Flask
+from flask.testing import FlaskClient
+from make import BILL, pdf
+from people import People, Person, key_with_role
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+import config
+from akount import accounts
+from akount.accounts import PERMISSIONS, Permission
+from akount.app import create_app
+from akount.kinds import KINDS, Kind
+from akount.lifecycle import Runtime
+from akount.models import AuditEntry, Document, Entity, Job, Role
+
+LIMIT = 200_000
+BOUNDARY = "a-boundary-of-the-tests"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return database_for(request, tmp_path)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> config.Settings:
+    return make_settings(tmp_path, database_url, MAX_UPLOAD_BYTES=str(LIMIT))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(settings: config.Settings) -> Iterator[None]:
+    """Whatever a test sends, in the end no half-received file lies about."""
+    yield
+    assert list((settings.directory / "files" / ".incoming").glob("*")) == []
+
+
+class Unread(io.BytesIO):
+    """A body that notes whether anybody read it."""
+
+    was_read = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.was_read = True
+        return super().read(size)
+
+
+def file_part(data: bytes, filename: bytes = b"a.pdf", name: bytes = b"file") -> bytes:
+    head = b'Content-Disposition: form-data; name="' + name + b'"; filename="' + filename + b'"'
+    return head + b"\r\nContent-Type: application/octet-stream\r\n\r\n" + data
+
+
+def field(name: str, value: object) -> bytes:
+    return f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode()
+
+
+def body_of(*parts: bytes) -> bytes:
+    return b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), part) for part in parts) + b"--%b--\r\n" % BOUNDARY.encode()
+
+
+def send(client: FlaskClient, person: Person, *parts: bytes, kind: Kind = BILL) -> TestResponse:
+    """Uploads parts in this very order."""
+    return post(client, person.headers, body_of(*parts), kind)
+
+
+def post(client: FlaskClient, headers: dict[str, str], body: bytes, kind: Kind = BILL) -> TestResponse:
+    return client.post(f"/api/business/{kind.plural}/scan", headers=headers, data=body, content_type=MULTIPART)
+
+
+def offer(client: FlaskClient, headers: dict[str, str], body: io.BytesIO, length: int) -> TestResponse:
+    """A request that announces `length` bytes, whatever the body holds."""
+    announced = {"CONTENT_LENGTH": str(length), "wsgi.input": body}
+    return client.post("/api/business/bills/scan", headers=headers, content_type=MULTIPART, environ_overrides=announced)
+
+
+def stored_files(settings: config.Settings) -> list[Path]:
+    return [path for path in (settings.directory / "files").rglob("*") if path.is_file()]
+
+
+def pdf_of(size: int) -> bytes:
+    made = pdf()
+    return made + b"%" * (size - len(made))
+
+
+def assert_refused(answer: TestResponse, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json and answer.json["code"]) == (status, code), answer.text
+
+
+@each_kind
+def test_an_upload_is_answered_exactly_as_the_contract_says(client: FlaskClient, people: People, kind: Kind) -> None:
+    answer = send(client, people.ada, file_part(pdf()), kind=kind)
+    assert answer.status_code == 202
+    said = answer.json
+    assert said.keys() == {"jobId", "documentId", "status", "message", "statusUrl", "streamUrl"}
+    assert uuid.UUID(said["jobId"]) != uuid.UUID(said["documentId"])
+    assert said["status"] == "queued"
+    assert said["message"]
+    assert said["statusUrl"] == f"/api/ai/jobs/{said['jobId']}"
+    assert said["streamUrl"].startswith(f"/api/ai/jobs/{said['jobId']}/stream?ticket=")
+    job = client.get(said["statusUrl"], headers=people.ada.headers).json
+    assert (job["kind"], job["queue"], job["documentId"]) == (kind.name, kind.queue, said["documentId"])
+
+
+@on_both
+@each_kind
+def test_the_same_file_again_is_the_same_job_and_nothing_is_added(
+    client: FlaskClient, people: People, runtime: Runtime, kind: Kind
+) -> None:
+    data = pdf()
+    first = send(client, people.ada, file_part(data, b"first.pdf"), kind=kind).json
+    rung = runtime.bells[kind.queue].length()
+    again = send(client, people.ada, file_part(data, b"second.pdf"), kind=kind)
+    assert again.status_code == 200
+    said = again.json
+    assert said.keys() == first.keys() | {"duplicate"}
+    assert said["duplicate"] is True
+    assert (said["jobId"], said["documentId"]) == (first["jobId"], first["documentId"])
+    assert len(stored_files(runtime.settings)) == 1
+    assert runtime.bells[kind.queue].length() == rung == 1
+
+
+def test_the_same_file_as_another_kind_is_another_document(client: FlaskClient, people: People) -> None:
+    data = pdf()
+    answers = [send(client, people.ada, file_part(data), kind=kind) for kind in KINDS.values()]
+    assert [answer.status_code for answer in answers] == [202] * len(KINDS)
+    assert len({answer.json["documentId"] for answer in answers}) == len(KINDS)
+
+
+def test_the_same_file_of_another_tenant_is_another_document(client: FlaskClient, people: People) -> None:
+    data = pdf()
+    answers = [send(client, person, file_part(data)) for person in (people.ada, people.mallory)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+
+
+@on_both
+def test_the_same_file_sent_many_times_at_once_becomes_one_job(app: Flask, people: People, runtime: Runtime) -> None:
+    data, answers = pdf(), []
+
+    def upload() -> None:
+        answers.append(send(app.test_client(), people.ada, file_part(data)))
+
+    threads = [threading.Thread(target=upload) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [202]
+    assert len({answer.json["jobId"] for answer in answers}) == 1
+    with runtime.database.snapshot() as session:
+        assert session.scalar(select(func.count()).select_from(Job)) == 1
+    assert len(stored_files(runtime.settings)) == 1
+
+
+@on_both
+@pytest.mark.parametrize("entity_first", [True, False], ids=["entity-first", "file-first"])
+def test_the_fields_may_come_in_any_order(client: FlaskClient, people: People, runtime: Runtime, entity_first: bool) -> None:
+    with runtime.database.transaction() as session:
+        second = Entity(tenant_id=people.ada.actor.tenant, name="The other books")
+        session.add(second)
+    parts = [field("entityId", second.id), file_part(pdf())]
+    answer = send(client, people.ada, *(parts if entity_first else parts[::-1]))
+    assert answer.status_code == 202, answer.json
+    with runtime.database.snapshot() as session:
+        assert session.get_one(Document, uuid.UUID(answer.json["documentId"])).entity_id == second.id
+
+
+def test_the_same_file_in_another_entity_is_another_document(client: FlaskClient, people: People, runtime: Runtime) -> None:
+    with runtime.database.transaction() as session:
+        second = Entity(tenant_id=people.ada.actor.tenant, name="The other books")
+        session.add(second)
+    data = pdf()
+    answers = [send(client, people.ada, file_part(data), field("entityId", e)) for e in (people.ada.entity_id, second.id)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+
+
+def test_a_tenant_with_several_entities_must_name_one(client: FlaskClient, people: People, runtime: Runtime) -> None:
+    with runtime.database.transaction() as session:
+        session.add(Entity(tenant_id=people.ada.actor.tenant, name="The other books"))
+    assert_refused(send(client, people.ada, file_part(pdf())), 400, "entity_required")
+
+
+def test_an_empty_entity_field_says_nothing(client: FlaskClient, people: People) -> None:
+    assert send(client, people.ada, field("entityId", ""), file_part(pdf())).status_code == 202
+
+
+def test_another_tenants_entity_does_not_exist_just_as_an_unknown_one(client: FlaskClient, people: People) -> None:
+    theirs = send(client, people.ada, field("entityId", people.mallory.entity_id), file_part(pdf()))
+    unknown = send(client, people.ada, field("entityId", uuid.uuid4()), file_part(pdf()))
+    for answer in (theirs, unknown):
+        assert_refused(answer, 404, "entity_not_found")
+    assert theirs.json["detail"] == unknown.json["detail"]
+
+
+@pytest.mark.parametrize("file_first", [True, False], ids=["file-first", "entity-first"])
+def test_an_entity_that_is_no_id_is_named_among_the_errors(client: FlaskClient, people: People, file_first: bool) -> None:
+    parts = [file_part(pdf()), field("entityId", "not-an-id\x00")]
+    answer = send(client, people.ada, *(parts if file_first else parts[::-1]))
+    assert_refused(answer, 422, "invalid")
+    assert answer.json["errors"].keys() == {"entityId"}
+
+
+@pytest.mark.parametrize("names", [(b"file", b"file"), (b"file", b"other"), (b"other", b"file")])
+def test_only_one_file_is_taken_in_a_request(
+    client: FlaskClient, people: People, settings: config.Settings, names: tuple[bytes, bytes]
+) -> None:
+    answer = send(client, people.ada, *(file_part(pdf(), name=name) for name in names))
+    assert_refused(answer, 400, "one_file_only")
+    assert stored_files(settings) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        body_of(field("entityId", "")),
+        body_of(field("file", "a text, not a file")),
+        body_of(file_part(b"%PDF-1.4", name=b"document")),
+    ],
+    ids=["nothing", "no-file", "text-instead", "another-field"],
+)
+def test_a_request_without_the_file_is_refused(client: FlaskClient, people: People, body: bytes) -> None:
+    assert_refused(post(client, people.ada.headers, body), 400, "file_required")
+
+
+def test_a_body_that_is_no_form_is_refused(client: FlaskClient, people: People) -> None:
+    answer = client.post("/api/business/bills/scan", headers=people.ada.headers, data=pdf(), content_type="application/pdf")
+    assert_refused(answer, 400, "file_required")
+
+
+def test_a_file_of_exactly_the_limit_is_taken_whole(client: FlaskClient, people: People, settings: config.Settings) -> None:
+    data = pdf_of(LIMIT)
+    assert len(data) == LIMIT
+    assert send(client, people.ada, field("entityId", people.ada.entity_id), file_part(data)).status_code == 202
+    assert [path.read_bytes() == data for path in stored_files(settings)] == [True]
+
+
+def test_one_byte_more_than_the_limit_is_too_large(client: FlaskClient, people: People, settings: config.Settings) -> None:
+    assert_refused(send(client, people.ada, file_part(pdf_of(LIMIT + 1))), 413, "file_too_large")
+    assert stored_files(settings) == []
+
+
+def test_a_far_too_large_request_is_refused_without_reading_it(client: FlaskClient, people: People) -> None:
+    body = Unread()
+    answer = offer(client, people.ada.headers, body, 10**12)
+    assert_refused(answer, 413, "file_too_large")
+    assert not body.was_read
+
+
+def test_very_many_parts_are_refused(client: FlaskClient, people: People) -> None:
+    parts = [field(f"field{n}", "x") for n in range(100)]
+    assert send(client, people.ada, file_part(pdf()), *parts).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "data", [b"Just a text.\n" * 20, b"PK\x03\x04" + bytes(200), b"<html><body>%PDF-1.4</body></html>", b"GIF89a" + bytes(100)]
+)
+def test_the_content_decides_what_a_file_is_whatever_it_is_called(client: FlaskClient, people: People, data: bytes) -> None:
+    assert_refused(send(client, people.ada, file_part(data, b"invoice.pdf")), 415, "unsupported_type")
+
+
+def test_a_pdf_is_taken_whatever_it_is_called(client: FlaskClient, people: People) -> None:
+    assert send(client, people.ada, file_part(pdf(), b"holiday.exe")).status_code == 202
+
+
+@pytest.mark.parametrize("filename", [b"a.pdf", b""])
+def test_an_empty_file_is_refused_with_a_sentence(client: FlaskClient, people: People, filename: bytes) -> None:
+    answer = send(client, people.ada, file_part(b"", filename))
+    assert_refused(answer, 422, "empty_file")
+    assert "empty" in answer.json["detail"]
+
+
+@on_both
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"../../../../etc/passwd", "passwd"),
+        (rb"..\\..\\windows\\system.ini", "system.ini"),
+        (b"/absolute/path.pdf", "path.pdf"),
+        (b"..", "document"),
+        (b"nul\x00byte.pdf", "nulbyte.pdf"),
+        (b"quote\\\"s and 'more'.pdf", "quote\"s and 'more'.pdf"),
+        ("Rechnung Müller – März.pdf".encode(), "Rechnung Müller – März.pdf"),
+        ("turned \u202efdp.exe".encode(), "turned fdp.exe"),
+        (b"long" * 200 + b".pdf", ("long" * 200 + ".pdf")[-200:]),
+    ],
+    ids=["up", "up-windows", "absolute", "dots", "nul", "quotes", "unicode", "direction", "long"],
+)
+def test_names_of_files_do_no_harm(
+    client: FlaskClient, people: People, runtime: Runtime, tmp_path: Path, sent: bytes, kept: str
+) -> None:
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    answer = send(client, people.ada, file_part(pdf(), sent))
+    assert answer.status_code == 202, answer.json
+    with runtime.database.snapshot() as session:
+        document = session.get_one(Document, uuid.UUID(answer.json["documentId"]))
+    assert document.filename == kept
+    assert not set(document.filename) & set("\x00/\\\r\n")
+    files = stored_files(runtime.settings)
+    assert [path.relative_to(runtime.settings.directory / "files").as_posix() for path in files] == [document.storage_key]
+    new = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert {path for path in new if path.suffix not in {".db", ".db-wal", ".db-shm", ".key"}} == set(files)
+
+
+def test_a_name_that_is_not_utf_8_is_refused(client: FlaskClient, people: People, settings: config.Settings) -> None:
+    assert_refused(send(client, people.ada, file_part(pdf(), b"\xff\xfe.pdf")), 400, "file_required")
+    assert stored_files(settings) == []
+
+
+@pytest.mark.parametrize("role", [role for role in Role if Permission.UPLOAD not in PERMISSIONS[role]])
+def test_who_may_not_upload_is_told_before_the_body_is_read(
+    client: FlaskClient, people: People, runtime: Runtime, role: Role
+) -> None:
+    body = Unread()
+    key = key_with_role(runtime.database, people.ada.actor.tenant, role)
+    answer = offer(client, {"Authorization": f"Bearer {key}"}, body, 1000)
+    assert_refused(answer, 403, "not_allowed")
+    assert not body.was_read
+
+
+def test_who_is_not_signed_in_is_told_before_the_body_is_read(client: FlaskClient, people: People) -> None:
+    body = Unread()
+    answer = offer(client, {}, body, 1000)
+    assert_refused(answer, 401, "unauthenticated")
+    assert not body.was_read
+
+
+@pytest.mark.parametrize("cut", [1, 40, 60, 150, 700], ids=lambda n: f"after-{n}-bytes")
+def test_a_broken_body_is_refused_and_nothing_is_kept(
+    client: FlaskClient, people: People, settings: config.Settings, cut: int
+) -> None:
+    whole = body_of(file_part(pdf()))
+    assert cut < len(whole)
+    assert post(client, people.ada.headers, whole[:cut]).status_code == 400
+    assert stored_files(settings) == []
+
+
+def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
+    client: FlaskClient, people: People, settings: config.Settings
+) -> None:
+    whole = body_of(file_part(pdf_of(LIMIT)))
+    answer = offer(client, people.ada.headers, io.BytesIO(whole[: LIMIT // 2]), len(whole))
+    assert answer.status_code == 400
+    assert stored_files(settings) == []
+
+
+@on_both
+def test_refused_uploads_leave_no_rows(client: FlaskClient, people: People, runtime: Runtime) -> None:
+    send(client, people.ada, file_part(b"a text"))
+    send(client, people.ada, file_part(pdf_of(LIMIT + 1)))
+    send(client, people.ada, field("entityId", uuid.uuid4()), file_part(pdf()))
+    send(client, people.ada, file_part(pdf()), file_part(pdf()))
+    with runtime.database.snapshot() as session:
+        assert session.scalars(select(Document)).all() == []
+        assert session.scalars(select(Job)).all() == []
+
+
+def test_with_the_queue_away_an_upload_is_taken_all_the_same(
+    people: People, tmp_path: Path, database_url: str, settings: config.Settings
+) -> None:
+    away = make_settings(tmp_path, database_url, REDIS_URL="redis://127.0.0.1:1/0")
+    app = create_app(away)
+    try:
+        answer = send(app.test_client(), people.ada, file_part(pdf()))
+    finally:
+        app.extensions["akount"].close()
+    assert answer.status_code == 202
+
+
+def test_with_the_storage_away_an_upload_is_put_off(client: FlaskClient, people: People, settings: config.Settings) -> None:
+    (settings.directory / "files").write_text("a file where the storage should be")
+    answer = send(client, people.ada, file_part(pdf()))
+    assert_refused(answer, 503, "storage_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    (settings.directory / "files").unlink()
+
+
+def test_an_upload_is_noted_in_the_audit_log_with_its_request(client: FlaskClient, people: People, runtime: Runtime) -> None:
+    answer = send(client, people.ada, file_part(pdf()))
+    with runtime.database.snapshot() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "document.submit")).one()
+    assert entry.target == f"document:{answer.json['documentId']}"
+    assert (entry.request_id, entry.actor) == (answer.headers["X-Request-ID"], people.ada.actor.name)
+
+
+def test_an_operator_has_nowhere_to_upload_to(client: FlaskClient, people: People) -> None:
+    assert_refused(send(client, people.otto, file_part(pdf())), 403, "not_allowed")
+
+
+def test_a_key_without_a_user_may_upload_too(client: FlaskClient, people: People, runtime: Runtime) -> None:
+    with runtime.database.transaction() as session:
+        token = accounts.add_key(session, people.ada.actor.tenant, Role.BOOKKEEPER, "scanner")[1]
+    assert post(client, {"Authorization": f"Bearer {token}"}, body_of(file_part(pdf()))).status_code == 202

@@ -79,6 +79,7 @@ def _is_dead(worker: str) -> bool:
 
 def enter(session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str) -> Job:
     """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit."""
+    at = now()
     job = Job(
         tenant_id=document.tenant_id,
         document_id=document.id,
@@ -86,7 +87,8 @@ def enter(session: Session, document: Document, *, queue: str, max_attempts: int
         kind=document.kind,
         max_attempts=max_attempts,
         request_id=request_id,
-        rung_at=now(),
+        run_at=at,
+        rung_at=at,
     )
     session.add(job)
     return job

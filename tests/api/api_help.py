@@ -1,48 +1,58 @@
 """What the tests of the HTTP API share: a quick database, a reader at work, events out of a stream."""
 
 import contextlib
-import functools
 import json
-import shutil
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import postgres_copy
+from conftest import make_settings, postgres_copy
 from fakes import FakeReader
+from flask import Flask
 from werkzeug.test import TestResponse
 
+import config
 from akount import db, pipeline
-from akount.lifecycle import Runtime
+from akount.app import create_app
+from akount.lifecycle import Runtime, open_runtime
 from akount.readings import Reading
+from akount.tasks.queues import hang_bells
 
-on_both = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
-"""For tests of what the two databases could do differently; the others are content with SQLite."""
+DATABASES = ["sqlite", "postgres"]
+"""For `params` of a module's settings: every test of the module runs on both."""
 
 
-def database_for(request: pytest.FixtureRequest, directory: Path) -> str:
-    """A migrated database of a test: SQLite, unless the test is marked `on_both`."""
+def settings_for(request: pytest.FixtureRequest, factory: pytest.TempPathFactory, **environ: str) -> config.Settings:
+    """Settings with a migrated database, for a whole module: to open one takes longer than most tests."""
+    directory = factory.mktemp("api")
     if getattr(request, "param", "sqlite") == "postgres":
-        return postgres_copy(request.getfixturevalue("postgres"))
-    return sqlite_copy(directory)
+        return make_settings(directory, postgres_copy(request.getfixturevalue("postgres")), **environ)
+    url = f"sqlite:///{directory / 'test.db'}"
+    db.migrate(url)
+    return make_settings(directory, url, **environ)
 
 
-def sqlite_copy(directory: Path) -> str:
-    """A copy of a migrated SQLite database: to migrate takes longer than most tests."""
-    return f"sqlite:///{shutil.copy(_template(), directory / 'test.db')}"
+@contextlib.contextmanager
+def opened(settings: config.Settings) -> Iterator[Runtime]:
+    """A runtime as the web process has it."""
+    runtime = open_runtime(settings)
+    hang_bells(runtime)
+    try:
+        yield runtime
+    finally:
+        runtime.close()
 
 
-@functools.cache
-def _template() -> Path:
-    with tempfile.TemporaryDirectory() as made:
-        db.migrate(f"sqlite:///{made}/template.db")
-        kept = Path(tempfile.mkstemp(suffix=".db")[1])
-        shutil.copy(f"{made}/template.db", kept)
-    return kept
+@contextlib.contextmanager
+def serving(settings: config.Settings) -> Iterator[Flask]:
+    """The web application."""
+    app = create_app(settings)
+    try:
+        yield app
+    finally:
+        app.extensions["akount"].close()
 
 
 class Worker:

@@ -1,25 +1,25 @@
 """POST …/scan: what is taken, what is refused and by which status, and that a refusal leaves nothing behind (E5, E8)."""
 
+import dataclasses
 import io
+import re
 import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_help import database_for, on_both
-from conftest import make_settings
+from api_help import DATABASES, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
 from make import BILL, pdf
 from people import People, Person, key_with_role
-from sqlalchemy import func, select
+from sqlalchemy import Select, select
 from werkzeug.test import TestResponse
 
 import config
 from akount import accounts
 from akount.accounts import PERMISSIONS, Permission
-from akount.app import create_app
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Document, Entity, Job, Role
@@ -30,14 +30,21 @@ MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
 
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return database_for(request, tmp_path)
+@pytest.fixture(scope="module", params=DATABASES)
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
+    return settings_for(request, tmp_path_factory, MAX_UPLOAD_BYTES=str(LIMIT))
 
 
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> config.Settings:
-    return make_settings(tmp_path, database_url, MAX_UPLOAD_BYTES=str(LIMIT))
+@pytest.fixture(scope="module")
+def runtime(settings: config.Settings) -> Iterator[Runtime]:
+    with opened(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def app(settings: config.Settings) -> Iterator[Flask]:
+    with serving(settings) as app:
+        yield app
 
 
 @pytest.fixture(autouse=True)
@@ -85,8 +92,18 @@ def offer(client: FlaskClient, headers: dict[str, str], body: io.BytesIO, length
     return client.post("/api/business/bills/scan", headers=headers, content_type=MULTIPART, environ_overrides=announced)
 
 
-def stored_files(settings: config.Settings) -> list[Path]:
-    return [path for path in (settings.directory / "files").rglob("*") if path.is_file()]
+def stored_files(runtime: Runtime, person: Person) -> list[Path]:
+    """What the storage keeps for somebody's tenant."""
+    return [path for path in (runtime.settings.directory / "files" / str(person.actor.tenant)).rglob("*") if path.is_file()]
+
+
+def everything_below(runtime: Runtime) -> set[Path]:
+    """Every file in and beside the data directory, but those of the databases."""
+    return {p for p in runtime.settings.directory.parent.rglob("*") if p.is_file() and not re.search(r"\.db(-\w+)?$", p.name)}
+
+
+def jobs_of(person: Person) -> Select[tuple[Job]]:
+    return select(Job).where(Job.tenant_id == person.actor.tenant)
 
 
 def pdf_of(size: int) -> bytes:
@@ -113,7 +130,6 @@ def test_an_upload_is_answered_exactly_as_the_contract_says(client: FlaskClient,
     assert (job["kind"], job["queue"], job["documentId"]) == (kind.name, kind.queue, said["documentId"])
 
 
-@on_both
 @each_kind
 def test_the_same_file_again_is_the_same_job_and_nothing_is_added(
     client: FlaskClient, people: People, runtime: Runtime, kind: Kind
@@ -127,8 +143,8 @@ def test_the_same_file_again_is_the_same_job_and_nothing_is_added(
     assert said.keys() == first.keys() | {"duplicate"}
     assert said["duplicate"] is True
     assert (said["jobId"], said["documentId"]) == (first["jobId"], first["documentId"])
-    assert len(stored_files(runtime.settings)) == 1
-    assert runtime.bells[kind.queue].length() == rung == 1
+    assert len(stored_files(runtime, people.ada)) == 1
+    assert runtime.bells[kind.queue].length() == rung
 
 
 def test_the_same_file_as_another_kind_is_another_document(client: FlaskClient, people: People) -> None:
@@ -144,7 +160,6 @@ def test_the_same_file_of_another_tenant_is_another_document(client: FlaskClient
     assert [answer.status_code for answer in answers] == [202, 202]
 
 
-@on_both
 def test_the_same_file_sent_many_times_at_once_becomes_one_job(app: Flask, people: People, runtime: Runtime) -> None:
     data, answers = pdf(), []
 
@@ -159,11 +174,10 @@ def test_the_same_file_sent_many_times_at_once_becomes_one_job(app: Flask, peopl
     assert sorted(answer.status_code for answer in answers) == [200] * 5 + [202]
     assert len({answer.json["jobId"] for answer in answers}) == 1
     with runtime.database.snapshot() as session:
-        assert session.scalar(select(func.count()).select_from(Job)) == 1
-    assert len(stored_files(runtime.settings)) == 1
+        assert len(session.scalars(jobs_of(people.ada)).all()) == 1
+    assert len(stored_files(runtime, people.ada)) == 1
 
 
-@on_both
 @pytest.mark.parametrize("entity_first", [True, False], ids=["entity-first", "file-first"])
 def test_the_fields_may_come_in_any_order(client: FlaskClient, people: People, runtime: Runtime, entity_first: bool) -> None:
     with runtime.database.transaction() as session:
@@ -213,11 +227,11 @@ def test_an_entity_that_is_no_id_is_named_among_the_errors(client: FlaskClient, 
 
 @pytest.mark.parametrize("names", [(b"file", b"file"), (b"file", b"other"), (b"other", b"file")])
 def test_only_one_file_is_taken_in_a_request(
-    client: FlaskClient, people: People, settings: config.Settings, names: tuple[bytes, bytes]
+    client: FlaskClient, people: People, runtime: Runtime, names: tuple[bytes, bytes]
 ) -> None:
     answer = send(client, people.ada, *(file_part(pdf(), name=name) for name in names))
     assert_refused(answer, 400, "one_file_only")
-    assert stored_files(settings) == []
+    assert stored_files(runtime, people.ada) == []
 
 
 @pytest.mark.parametrize(
@@ -239,16 +253,16 @@ def test_a_body_that_is_no_form_is_refused(client: FlaskClient, people: People) 
     assert_refused(answer, 400, "file_required")
 
 
-def test_a_file_of_exactly_the_limit_is_taken_whole(client: FlaskClient, people: People, settings: config.Settings) -> None:
+def test_a_file_of_exactly_the_limit_is_taken_whole(client: FlaskClient, people: People, runtime: Runtime) -> None:
     data = pdf_of(LIMIT)
     assert len(data) == LIMIT
     assert send(client, people.ada, field("entityId", people.ada.entity_id), file_part(data)).status_code == 202
-    assert [path.read_bytes() == data for path in stored_files(settings)] == [True]
+    assert [path.read_bytes() == data for path in stored_files(runtime, people.ada)] == [True]
 
 
-def test_one_byte_more_than_the_limit_is_too_large(client: FlaskClient, people: People, settings: config.Settings) -> None:
+def test_one_byte_more_than_the_limit_is_too_large(client: FlaskClient, people: People, runtime: Runtime) -> None:
     assert_refused(send(client, people.ada, file_part(pdf_of(LIMIT + 1))), 413, "file_too_large")
-    assert stored_files(settings) == []
+    assert stored_files(runtime, people.ada) == []
 
 
 def test_a_far_too_large_request_is_refused_without_reading_it(client: FlaskClient, people: People) -> None:
@@ -281,7 +295,6 @@ def test_an_empty_file_is_refused_with_a_sentence(client: FlaskClient, people: P
     assert "empty" in answer.json["detail"]
 
 
-@on_both
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
@@ -297,25 +310,22 @@ def test_an_empty_file_is_refused_with_a_sentence(client: FlaskClient, people: P
     ],
     ids=["up", "up-windows", "absolute", "dots", "nul", "quotes", "unicode", "direction", "long"],
 )
-def test_names_of_files_do_no_harm(
-    client: FlaskClient, people: People, runtime: Runtime, tmp_path: Path, sent: bytes, kept: str
-) -> None:
-    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+def test_names_of_files_do_no_harm(client: FlaskClient, people: People, runtime: Runtime, sent: bytes, kept: str) -> None:
+    before = everything_below(runtime)
     answer = send(client, people.ada, file_part(pdf(), sent))
     assert answer.status_code == 202, answer.json
     with runtime.database.snapshot() as session:
         document = session.get_one(Document, uuid.UUID(answer.json["documentId"]))
     assert document.filename == kept
     assert not set(document.filename) & set("\x00/\\\r\n")
-    files = stored_files(runtime.settings)
+    files = stored_files(runtime, people.ada)
     assert [path.relative_to(runtime.settings.directory / "files").as_posix() for path in files] == [document.storage_key]
-    new = {path for path in tmp_path.rglob("*") if path.is_file()} - before
-    assert {path for path in new if path.suffix not in {".db", ".db-wal", ".db-shm", ".key"}} == set(files)
+    assert everything_below(runtime) - before == set(files)
 
 
-def test_a_name_that_is_not_utf_8_is_refused(client: FlaskClient, people: People, settings: config.Settings) -> None:
+def test_a_name_that_is_not_utf_8_is_refused(client: FlaskClient, people: People, runtime: Runtime) -> None:
     assert_refused(send(client, people.ada, file_part(pdf(), b"\xff\xfe.pdf")), 400, "file_required")
-    assert stored_files(settings) == []
+    assert stored_files(runtime, people.ada) == []
 
 
 @pytest.mark.parametrize("role", [role for role in Role if Permission.UPLOAD not in PERMISSIONS[role]])
@@ -337,61 +347,58 @@ def test_who_is_not_signed_in_is_told_before_the_body_is_read(client: FlaskClien
 
 
 @pytest.mark.parametrize("cut", [1, 40, 60, 150, 700], ids=lambda n: f"after-{n}-bytes")
-def test_a_broken_body_is_refused_and_nothing_is_kept(
-    client: FlaskClient, people: People, settings: config.Settings, cut: int
-) -> None:
+def test_a_broken_body_is_refused_and_nothing_is_kept(client: FlaskClient, people: People, runtime: Runtime, cut: int) -> None:
     whole = body_of(file_part(pdf()))
     assert cut < len(whole)
     assert post(client, people.ada.headers, whole[:cut]).status_code == 400
-    assert stored_files(settings) == []
+    assert stored_files(runtime, people.ada) == []
 
 
-def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
-    client: FlaskClient, people: People, settings: config.Settings
-) -> None:
+def test_a_client_that_goes_away_in_the_middle_leaves_nothing(client: FlaskClient, people: People, runtime: Runtime) -> None:
     whole = body_of(file_part(pdf_of(LIMIT)))
     answer = offer(client, people.ada.headers, io.BytesIO(whole[: LIMIT // 2]), len(whole))
     assert answer.status_code == 400
-    assert stored_files(settings) == []
+    assert stored_files(runtime, people.ada) == []
 
 
-@on_both
 def test_refused_uploads_leave_no_rows(client: FlaskClient, people: People, runtime: Runtime) -> None:
     send(client, people.ada, file_part(b"a text"))
     send(client, people.ada, file_part(pdf_of(LIMIT + 1)))
     send(client, people.ada, field("entityId", uuid.uuid4()), file_part(pdf()))
     send(client, people.ada, file_part(pdf()), file_part(pdf()))
     with runtime.database.snapshot() as session:
-        assert session.scalars(select(Document)).all() == []
-        assert session.scalars(select(Job)).all() == []
+        assert session.scalars(select(Document).where(Document.tenant_id == people.ada.actor.tenant)).all() == []
+        assert session.scalars(jobs_of(people.ada)).all() == []
 
 
-def test_with_the_queue_away_an_upload_is_taken_all_the_same(
-    people: People, tmp_path: Path, database_url: str, settings: config.Settings
+def test_with_the_queue_away_an_upload_is_taken_all_the_same(people: People, settings: config.Settings) -> None:
+    with serving(dataclasses.replace(settings, redis_url="redis://127.0.0.1:1/0")) as app:
+        assert send(app.test_client(), people.ada, file_part(pdf())).status_code == 202
+
+
+def test_with_the_storage_away_an_upload_is_put_off(
+    client: FlaskClient, people: People, settings: config.Settings, tmp_path: Path
 ) -> None:
-    away = make_settings(tmp_path, database_url, REDIS_URL="redis://127.0.0.1:1/0")
-    app = create_app(away)
+    files = settings.directory / "files"
+    aside = files.rename(tmp_path / "aside") if files.exists() else None
+    files.write_text("a file where the storage should be")
     try:
-        answer = send(app.test_client(), people.ada, file_part(pdf()))
+        answer = send(client, people.ada, file_part(pdf()))
     finally:
-        app.extensions["akount"].close()
-    assert answer.status_code == 202
-
-
-def test_with_the_storage_away_an_upload_is_put_off(client: FlaskClient, people: People, settings: config.Settings) -> None:
-    (settings.directory / "files").write_text("a file where the storage should be")
-    answer = send(client, people.ada, file_part(pdf()))
+        files.unlink()
+        if aside:
+            aside.rename(files)
     assert_refused(answer, 503, "storage_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    (settings.directory / "files").unlink()
 
 
 def test_an_upload_is_noted_in_the_audit_log_with_its_request(client: FlaskClient, people: People, runtime: Runtime) -> None:
     answer = send(client, people.ada, file_part(pdf()))
     with runtime.database.snapshot() as session:
-        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "document.submit")).one()
-    assert entry.target == f"document:{answer.json['documentId']}"
-    assert (entry.request_id, entry.actor) == (answer.headers["X-Request-ID"], people.ada.actor.name)
+        target = f"document:{answer.json['documentId']}"
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.target == target)).one()
+    assert (entry.action, entry.actor, entry.tenant_id) == ("document.submit", people.ada.actor.name, people.ada.actor.tenant)
+    assert entry.request_id == answer.headers["X-Request-ID"]
 
 
 def test_an_operator_has_nowhere_to_upload_to(client: FlaskClient, people: People) -> None:

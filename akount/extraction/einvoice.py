@@ -46,6 +46,11 @@ class EInvoice:
         )
 
 
+def warm() -> None:
+    """Load the libraries."""
+    import pypdf  # noqa: F401
+
+
 def tree(data: bytes) -> tuple[Any, Syntax]:
     """The parsed root element and its syntax. Raises Unreadable. Nothing outside of the bytes is ever looked at."""
     root = _parse(data)

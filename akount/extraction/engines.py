@@ -105,8 +105,10 @@ def cross_checked(reading: Reading, source: Source) -> Reading:
 
 
 def warm() -> None:
-    """Load pdfium and the OCR models once, so that a process forked from this one starts reading at once."""
-    from akount.extraction import ocr, pdf
+    """Load pdfium, the OCR models and the tables once, so that a process forked from this one starts reading at once."""
+    from akount.extraction import einvoice, fields, ocr, pdf
 
+    einvoice.warm()
+    fields.warm()
     pdf.warm()
     ocr.warm()

@@ -39,6 +39,16 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
     return _signed(reading, document)
 
 
+def warm() -> None:
+    """Load the labels, the currencies and the check-digit rules."""
+    import rapidfuzz  # noqa: F401
+
+    labels.vocabulary()
+    money.currency_codes()
+    identifiers.is_iban("")
+    identifiers.is_vat_id("")
+
+
 def _add(fields: dict[str, Value], name: str, found: headers.Found | None, engine: str) -> None:
     if found is not None:
         text = clean_text(found.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from akount.extraction.layout import plain
@@ -76,7 +76,8 @@ def vocabulary() -> frozenset[str]:
     )
 
 
-def find(text: str, group: str) -> list[Label]:
+@lru_cache(maxsize=20_000)
+def find(text: str, group: str) -> tuple[Label, ...]:
     """The labels of a group in a text from left to right, longest match first, without overlaps."""
     index = _index(group)
     spans = [(plain(match.group()) or match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
@@ -93,7 +94,7 @@ def find(text: str, group: str) -> list[Label]:
         last = at + len(entry.tokens) - 1
         found.append(Label(entry.role, entry.strength, spans[at][1], spans[last][2], " ".join(entry.tokens)))
         at = last + 1
-    return found
+    return tuple(found)
 
 
 def _tokens_of(phrase: str) -> list[str]:

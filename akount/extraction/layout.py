@@ -10,7 +10,7 @@ import statistics
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from akount.readings import Box
 
@@ -155,6 +155,7 @@ class Document:
         return found
 
 
+@lru_cache(maxsize=20_000)
 def plain(text: str) -> str:
     """Lower case, without accents, every run of other signs than letters, digits and % a single space."""
     folded = unicodedata.normalize("NFKD", text.casefold().replace("ł", "l").replace("ø", "o").replace("æ", "ae"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from akount.extraction import labels
 from akount.extraction.headers import Found
@@ -172,6 +173,7 @@ def _domain_worth(name: str, domains: set[str]) -> float:
     )
 
 
+@lru_cache(maxsize=20_000)
 def _name_of(text: str) -> str | None:
     """The text as a name of a company or person, or None if it cannot be one."""
     name = _REGISTRATION.sub("", text)

@@ -20,7 +20,8 @@ MAX_CHARS = 60_000
 """Characters of one page that are looked at; a dense page of print has 8,000."""
 
 MAX_OBJECTS = 4_000
-_DEVICE = 100_000  # page coordinates are mapped onto a device this wide and high, then divided by it
+_DEVICE = 1_000_000  # pdfium maps to whole pixels: on a page this wide they are exact enough
+_SPAN = 1_000.0  # points, about the size of a page
 _INVISIBLE_MODE = 3
 _JUMP = 1.2  # text heights between two characters of one word
 
@@ -143,7 +144,7 @@ class _Collector:
         self.boxes: list[Box] = []
         self.doubt = False
         self.rect = raw.FS_RECTF()
-        self.x, self.y = ctypes.c_int(), ctypes.c_int()
+        self.matrix = _page_matrix(page)
         self.colour = [ctypes.c_uint() for _ in range(4)]
         self.modes: dict[int, bool] = {}
 
@@ -200,8 +201,8 @@ class _Collector:
         return (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        self.raw.FPDF_PageToDevice(self.page, 0, 0, _DEVICE, _DEVICE, 0, x, y, self.x, self.y)
-        return self.x.value / _DEVICE, self.y.value / _DEVICE
+        a, b, c, d, e, f = self.matrix
+        return a * x + b * y + c, d * x + e * y + f
 
     def flush(self) -> None:
         if self.text:
@@ -211,6 +212,23 @@ class _Collector:
                 home = self.doubtful if self.doubt or box[3] - box[1] < 0.003 else self.words
                 home.append(Word("".join(self.text), box))
         self.text, self.boxes = [], []
+
+
+def _page_matrix(page: Any) -> tuple[float, float, float, float, float, float]:
+    """From page coordinates to fractions of the page as seen: what pdfium does to three points, as it is done to all.
+
+    Rotation, cropping and a displaced origin are in it; the boxes of characters know nothing of them.
+    """
+    from pypdfium2 import raw
+
+    x, y = ctypes.c_int(), ctypes.c_int()
+
+    def place(at_x: float, at_y: float) -> tuple[float, float]:
+        raw.FPDF_PageToDevice(page, 0, 0, _DEVICE, _DEVICE, 0, at_x, at_y, x, y)
+        return x.value / _DEVICE, y.value / _DEVICE
+
+    (c, f), (right, right_y), (up_x, up) = place(0, 0), place(_SPAN, 0), place(0, _SPAN)
+    return ((right - c) / _SPAN, (up_x - c) / _SPAN, c, (right_y - f) / _SPAN, (up - f) / _SPAN, f)
 
 
 def _apart(last: Box, box: Box) -> bool:

@@ -135,8 +135,7 @@ def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> Non
     started = time.monotonic()
     log.info("job started")
     try:
-        with pulse.keeping(held):
-            result = _carry_out(runtime, reader, pulse, held)
+        result = _carry_out(runtime, reader, pulse, held)
     except LostClaim:
         log.warning("job lost", ms=_since(started))
     except KeyboardInterrupt:
@@ -161,8 +160,16 @@ def _settle(runtime: Runtime, held: Claim, error: AkountError, started: float) -
 
 def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> dict[str, Any]:
     """The result of a job: what GET /api/ai/jobs answers."""
-    started = time.monotonic()
     kind = kind_named(held.kind)
+    with pulse.keeping(held):
+        document, verdict = _judge(runtime, reader, pulse, held, kind)
+    # The pulse rests before the job ends: a beat just after would take it for lost and stop the reader.
+    return _book(runtime, held, document, kind, verdict)
+
+
+def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim, kind: Kind) -> tuple[Document, drafts.Verdict]:
+    """The document of a job and what came of reading it."""
+    started = time.monotonic()
     with runtime.database.snapshot() as session:
         document = session.get_one(Document, held.document_id)
         consent = _consent(session, document, runtime.settings.new_user_days)
@@ -178,9 +185,7 @@ def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> d
     confidence = kind.confidence(reading, findings)
     routing = _route(runtime, reading, findings, confidence, consent)
     pulse.progress(ROUTED)
-    verdict = drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
-    pulse.progress(WRITING)
-    return _book(runtime, held, document, kind, verdict)
+    return document, drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
 
 
 def _consent(session: Session, document: Document, new_user_days: int) -> dict[str, Any]:
@@ -217,6 +222,8 @@ def _book(runtime: Runtime, held: Claim, document: Document, kind: Kind, verdict
         "reason": verdict.routing.reason,
     }
     with runtime.database.transaction() as session:
+        if not ledger.beat(session, held, lease_seconds=runtime.settings.lease_seconds, progress=WRITING):
+            raise LostClaim  # before anything is written: another worker's record would be a collision
         record = drafts.write(session, document, held, kind, verdict)
         result |= {"recordId": str(record.id), "status": record.status.value}
         ledger.finish(session, held, result)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import postgres_copy
 from hypothesis import HealthCheck
 from hypothesis import settings as profile
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import booleans, data, sampled_from
-from sqlalchemy import delete, event, select, update
+from shared import empty, in_a_hurry, shared_url
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from akount import accounts, db, ledger
@@ -36,36 +36,17 @@ ELSEWHERE = "another-host/4026531836:7:1234"
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One database for all tests here: a ledger is quickly emptied."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'test.db'}"
-        db.migrate(url)
-    else:
-        url = postgres_copy(request.getfixturevalue("postgres"))
-    database = in_a_hurry(Database(url))
+    database = in_a_hurry(Database(shared_url(request, tmp_path_factory)))
     with database.transaction() as session:
         accounts.add_tenant(session, "Ada & Co")
     yield database
     database.close()
 
 
-def in_a_hurry(database: Database) -> Database:
-    """SQLite without waiting for the disk, which is not in question here."""
-    if database.sqlite:
-        event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF").close())
-    return database
-
-
 @pytest.fixture
 def database(opened: Database) -> Database:
     empty(opened)
     return opened
-
-
-def empty(database: Database) -> None:
-    with database.transaction() as session:
-        for table in (Attempt, Job, Document):
-            session.execute(delete(table))
 
 
 def entered(database: Database, queue: str = QUEUE, **then: Any) -> uuid.UUID:

@@ -28,6 +28,10 @@ def valid(schema: Schema, raw: Any) -> dict[str, Any]:
     return loaded
 
 
+NO_NUL = validate.Regexp(r"[^\0]*\Z", error="Must not contain a NUL character.")
+"""Postgres has no such character."""
+
+
 class _Input(Schema):
     @before_load
     def _nothing_said(self, data: Any, **_kwargs: Any) -> Any:
@@ -45,7 +49,7 @@ class RecordQuery(_Input):
     """Which records to list."""
 
     status = fields.Enum(RecordStatus, by_value=True, load_default=None)
-    text = fields.String(data_key="q", load_default=None, validate=validate.Length(max=200))
+    text = fields.String(data_key="q", load_default=None, validate=[validate.Length(max=200), NO_NUL])
     since = fields.Date(data_key="from", load_default=None)
     until = fields.Date(data_key="to", load_default=None)
     cursor = fields.String(load_default=None, validate=validate.Length(max=500))

@@ -44,8 +44,8 @@ samples: $(VENV)/dev ## make the sample documents again
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"
 
-bench: $(VENV)/dev ## measure uploads, results and jobs a second on this machine
-	PYTHONPATH=. $(BIN)/python benchmarks/first_figures.py
+bench: $(VENV)/dev ## measure jobs a second with an engine that does nothing
+	PYTHONPATH=. $(BIN)/python benchmarks/jobs.py
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeSerializer
 from make import BILL, reading, submitted
-from people import People, Person
+from people import People, Person, settle_in
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
@@ -258,9 +259,17 @@ def test_an_operator_must_choose_a_tenant(client: FlaskClient, people: People) -
 # --- filters --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def shelf(people: People, runtime: Runtime, worker: Worker) -> dict[str, str]:
-    """Ada's records by name."""
+@dataclass(frozen=True)
+class Books:
+    """Somebody's records, by name or in order; the tests that share them only read."""
+
+    owner: Person
+    records: Any
+
+
+@pytest.fixture(scope="module")
+def shelf(runtime: Runtime, worker: Worker) -> Books:
+    owner = settle_in(runtime.database).ada
     day = dt.date(2025, 3, 1)
     says = {
         "march": reading(seller_name="Nordlicht Café", invoice_number="N-1", issue_date=day),
@@ -268,7 +277,7 @@ def shelf(people: People, runtime: Runtime, worker: Worker) -> dict[str, str]:
         "undated": reading(seller_name="Nameless", invoice_number=None, issue_date=None),
         "poor": reading(seller_name=None, invoice_number="n-1-poor", currency=None, issue_date=day.replace(month=5)),
     }
-    return {name: booked(worker, runtime, people.ada, each) for name, each in says.items()}
+    return Books(owner, {name: booked(worker, runtime, owner, each) for name, each in says.items()})
 
 
 @pytest.mark.parametrize(
@@ -295,11 +304,9 @@ def shelf(people: People, runtime: Runtime, worker: Worker) -> dict[str, str]:
         ({"unknown": "ignored"}, {"march", "april", "undated", "poor"}),
     ],
 )
-def test_records_are_filtered(
-    client: FlaskClient, people: People, shelf: dict[str, str], query: dict[str, str], expected: set[str]
-) -> None:
-    found = ids(listed(client, people.ada, **query))
-    assert {name for name, record_id in shelf.items() if record_id in found} == expected
+def test_records_are_filtered(client: FlaskClient, shelf: Books, query: dict[str, str], expected: set[str]) -> None:
+    found = ids(listed(client, shelf.owner, **query))
+    assert {name for name, record_id in shelf.records.items() if record_id in found} == expected
     assert len(found) == len(expected)
 
 
@@ -332,58 +339,60 @@ def test_every_status_can_be_asked_for(client: FlaskClient, people: People, stat
 # --- page by page ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def pile(people: People, runtime: Runtime, worker: Worker) -> list[str]:
+@pytest.fixture(scope="module")
+def pile(runtime: Runtime, worker: Worker) -> Books:
     """Nine records, newest first; of some the instant is the very same, as it is for what one transaction writes."""
-    made = sorted((booked(worker, runtime, people.ada) for _ in range(9)), key=uuid.UUID)
+    owner = settle_in(runtime.database).ada
+    made = sorted((booked(worker, runtime, owner) for _ in range(9)), key=uuid.UUID)
     at = dt.datetime(2025, 5, 1, 12, 0, 0, 123456, dt.UTC)
     age = [0, 1, 1, 1, 1, 1, 2, 2, 3]
     with runtime.database.transaction() as session:
         for record_id, hours in zip(made, age, strict=True):
             when = at - dt.timedelta(hours=hours)
             session.execute(update(Record).where(Record.id == uuid.UUID(record_id)).values(created_at=when))
-    return [i for _, _, i in sorted((hours, -uuid.UUID(i).int, i) for i, hours in zip(made, age, strict=True))]
+    return Books(owner, [i for _, _, i in sorted((hours, -uuid.UUID(i).int, i) for i, hours in zip(made, age, strict=True))])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 8, 9, 10])
-def test_the_pages_hold_every_record_once_and_in_order(client: FlaskClient, people: People, pile: list[str], limit: int) -> None:
+def test_the_pages_hold_every_record_once_and_in_order(client: FlaskClient, pile: Books, limit: int) -> None:
     pages, cursor = [], ""
     while cursor is not None:
-        answer = listed(client, people.ada, limit=limit, cursor=cursor)
+        answer = listed(client, pile.owner, limit=limit, cursor=cursor)
         pages.append(ids(answer))
         cursor = answer.json["nextCursor"]
         assert len(pages) <= 9
-    assert [record_id for page in pages for record_id in page] == pile
+    assert [record_id for page in pages for record_id in page] == pile.records
     assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
 
 
 def test_what_comes_while_somebody_turns_the_pages_moves_nothing(
-    client: FlaskClient, people: People, runtime: Runtime, worker: Worker, pile: list[str]
+    client: FlaskClient, people: People, runtime: Runtime, worker: Worker
 ) -> None:
-    first = listed(client, people.ada, limit=4)
+    for _ in range(3):
+        booked(worker, runtime, people.ada)
+    before = ids(listed(client, people.ada))
+    first = listed(client, people.ada, limit=2)
     newest = booked(worker, runtime, people.ada)
     rest = listed(client, people.ada, limit=50, cursor=first.json["nextCursor"])
-    assert ids(first) + ids(rest) == pile
-    assert ids(listed(client, people.ada))[0] == newest
+    assert ids(first) + ids(rest) == before
+    assert ids(listed(client, people.ada)) == [newest, *before]
 
 
-def test_a_cursor_goes_with_the_filters(client: FlaskClient, people: People, pile: list[str]) -> None:
-    first = listed(client, people.ada, limit=4, status="needs_review")
-    rest = listed(client, people.ada, limit=50, status="needs_review", cursor=first.json["nextCursor"])
-    assert ids(first) + ids(rest) == pile
+def test_a_cursor_goes_with_the_filters(client: FlaskClient, pile: Books) -> None:
+    first = listed(client, pile.owner, limit=4, status="needs_review")
+    rest = listed(client, pile.owner, limit=50, status="needs_review", cursor=first.json["nextCursor"])
+    assert ids(first) + ids(rest) == pile.records
 
 
-def test_a_cursor_shows_nobody_elses_records(client: FlaskClient, people: People, pile: list[str]) -> None:
-    cursor = listed(client, people.ada, limit=1).json["nextCursor"]
+def test_a_cursor_shows_nobody_elses_records(client: FlaskClient, people: People, pile: Books) -> None:
+    cursor = listed(client, pile.owner, limit=1).json["nextCursor"]
     assert listed(client, people.mallory, cursor=cursor).json == {"items": [], "nextCursor": None}
 
 
-def test_a_cursor_that_was_changed_or_made_up_is_refused(
-    client: FlaskClient, people: People, runtime: Runtime, pile: list[str]
-) -> None:
-    good = listed(client, people.ada, limit=1).json["nextCursor"]
+def test_a_cursor_that_was_changed_or_made_up_is_refused(client: FlaskClient, runtime: Runtime, pile: Books) -> None:
+    good = listed(client, pile.owner, limit=1).json["nextCursor"]
     ours, others = URLSafeSerializer(runtime.secret, salt="cursor"), URLSafeSerializer(runtime.secret, salt="job-stream")
     forged = [good[:-2], good + "A", good.rpartition(".")[0], others.dumps(ours.loads(good)), "AAAA.BBBB", "\x00", "é"]
-    answers = [listed(client, people.ada, cursor=cursor) for cursor in forged]
+    answers = [listed(client, pile.owner, cursor=cursor) for cursor in forged]
     assert [answer.status_code for answer in answers] == [422] * len(forged)
     assert all(answer.json["errors"] == {"cursor": ["Not valid."]} for answer in answers)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from akount.extraction import currencies, dates, headers, identifiers, labels, lines, money, parties, roles, totals
-from akount.extraction.layout import Cell, Document, plain
+from akount.extraction.layout import Cell, Document, plain, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
 
@@ -36,7 +36,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         fields=fields,
         lines=tuple(line.as_line(engine) for line in items[:MAX_LINES]),
     )
-    return _signed(reading, document)
+    return _unturned(_signed(reading, document), {page.number: page.turned for page in document.pages})
 
 
 def warm() -> None:
@@ -108,3 +108,17 @@ def _signed(reading: Reading, document: Document) -> Reading:
     }
     turned = tuple(replace(line, amount=None if line.amount is None else -line.amount) for line in reading.lines)
     return replace(reading, fields=fields, lines=turned, credit_note=True)
+
+
+def _unturned(reading: Reading, turns: dict[int, int]) -> Reading:
+    """The reading with boxes on the pages as they came, for pages that were turned to be read."""
+    if not any(turns.values()):
+        return reading
+
+    def back(evidence: Evidence | None) -> Evidence | None:
+        if evidence is None or evidence.box is None:
+            return evidence
+        return replace(evidence, box=turn_box(evidence.box, turns.get(evidence.page, 0)))
+
+    fields = {name: replace(value, evidence=back(value.evidence)) for name, value in reading.fields.items()}
+    return replace(reading, fields=fields, lines=tuple(replace(line, evidence=back(line.evidence)) for line in reading.lines))

@@ -33,7 +33,7 @@ class FoundDate:
 
 # --- dates -------------------------------------------------------------------------------------------------------------
 
-_FROM_WORDS = re.compile(r"(?:\b(?:vom|von|dated|of|du|del|d\.d\.|z dnia|af|den|from|date)\s*:?\s*)$", re.IGNORECASE)
+_FROM_WORDS = re.compile(r"(?:\b(?:vom|von|dated|of|du|del|d\.d\.|z dnia|af|den|from)\s*:?\s*)$", re.IGNORECASE)
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis|au|al|t/m|until|do)\s*\d|^\s*[-–—]\s*\w")
 _RANGE_BEFORE = re.compile(r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$")
 _TIME = re.compile(r"\b[0-2]?\d[:.][0-5]\d(?:[:.][0-5]\d)?\b")

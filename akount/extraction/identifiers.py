@@ -21,7 +21,8 @@ _VAT_WORDS = re.compile(
 _BUYER_WORDS = re.compile(
     r"\b(customer|client|kunde|kunden|ihre|your|buyer|kaufer|acheteur|cliente|klant|nabywca|recipient)\b", re.IGNORECASE
 )
-_IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2} ?\d{2}(?: ?[A-Z0-9]){11,30})(?![A-Za-z0-9])")
+_IBAN = re.compile(r"(?<![A-Z0-9])(?=([A-Z]{2} ?\d{2}(?: ?[A-Z0-9]){11,30})(?![A-Z0-9]))")
+"""Looks ahead only, so that an IBAN is found behind another id that could reach into it."""
 _LENGTHS = (
     "AT20 BE16 BG22 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FR27 GB22 GR27 HR21 HU28 IE22 IS26 IT27 "
     "LI21 LT20 LU20 LV21 MC27 MT31 NL18 NO15 PL28 PT25 RO24 SE24 SI19 SK24 SM27 TR26 SA24 AE23 IL23 BR29"
@@ -86,11 +87,22 @@ def _vat_ids(cell: Cell) -> Iterator[tuple[str, Box, bool]]:
     for match in _GSTIN.finditer(cell.text):
         yield match.group(), cell.span_box(*match.span()), True
     for match in _VAT.finditer(cell.text):
-        number = re.sub(r"[^A-Z0-9]", "", match.group())
+        printed = _of_the_id(match.group())
+        number = re.sub(r"[^A-Z0-9]", "", printed)
         valid = is_vat_id(number)
         if not valid and sum(char.isdigit() for char in number) < 7:
             continue
-        yield number, cell.span_box(*match.span()), valid
+        yield number, cell.span_box(match.start(), match.start() + len(printed)), valid
+
+
+def _of_the_id(text: str) -> str:
+    """The part of a match that is the id: to where the check digits are right, else to the next word of letters."""
+    ends = [match.start() for match in re.finditer(r"[ .\-]+|$", text)]
+    for end in ends:
+        if end > 8 and is_vat_id(re.sub(r"[^A-Z0-9]", "", text[:end])):
+            return text[:end]
+    word = re.search(r"(?<=\d)[ .\-]+[A-Z]{3,}", text)
+    return text[: word.start()] if word else text
 
 
 def is_vat_id(number: str) -> bool:

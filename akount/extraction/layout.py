@@ -169,6 +169,18 @@ def union(boxes: Iterable[Box]) -> Box:
     return (min(x0), min(y0), max(x1), max(y1))
 
 
+def turn_box(box: Box, angle: int) -> Box:
+    """Where a box of a page that was turned by `angle` degrees counter-clockwise stands on the page before that."""
+    x0, y0, x1, y1 = box
+    if angle == 90:
+        return (1 - y1, x0, 1 - y0, x1)
+    if angle == 270:
+        return (y0, 1 - x1, y1, 1 - x0)
+    if angle == 180:
+        return (1 - x1, 1 - y1, 1 - x0, 1 - y0)
+    return box
+
+
 def overlap(one: Box, other: Box) -> float:
     """How far two boxes overlap sideways, in fractions of the page width; 0 or less: not at all."""
     return min(one[2], other[2]) - max(one[0], other[0])

@@ -6,7 +6,6 @@ import math
 import statistics
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from akount.extraction.fields import read_document
 from akount.extraction.images import open_images
 from akount.extraction.layout import Document, Page, Word
 from akount.extraction.textlayer import read_pages
-from akount.readings import Box, Evidence, Reading, Source
+from akount.readings import Box, Reading, Source
 
 LONG_SIDE = 2_000
 """Pixels of the longer side that OCR works on; more costs time and finds nothing."""
@@ -48,8 +47,7 @@ class Ocr:
             raise Unreadable(
                 "There is no text to be read in the document; check that the right page was scanned.", code="empty_document"
             )
-        reading = read_document(Document(pages, scanned=True), self.name, self.version)
-        return _unturned(reading, {page.number: page.turned for page in pages})
+        return read_document(Document(pages, scanned=True), self.name, self.version)
 
     def _pdf_pages(self, data: bytes, report: Callable[[float], None]) -> list[Page]:
         """Pages with a text layer by their text, the others by OCR."""
@@ -222,26 +220,3 @@ def _slope(lines: list[_Line], size: tuple[int, int]) -> float:
         if len(text) > 4 and corners[1][0] - corners[0][0] > 20
     ]
     return statistics.median(slopes) * width / height if slopes else 0.0
-
-
-def _unturned(reading: Reading, turns: dict[int, int]) -> Reading:
-    """The reading with boxes on the pages as they came, for pages that were turned to be read."""
-
-    def back(evidence: Evidence | None) -> Evidence | None:
-        angle = turns.get(evidence.page, 0) if evidence else 0
-        if evidence is None or evidence.box is None or angle == 0:
-            return evidence
-        return replace(evidence, box=turn_box(evidence.box, angle))
-
-    fields = {name: replace(value, evidence=back(value.evidence)) for name, value in reading.fields.items()}
-    return replace(reading, fields=fields, lines=tuple(replace(line, evidence=back(line.evidence)) for line in reading.lines))
-
-
-def turn_box(box: Box, angle: int) -> Box:
-    """Where a box of a page that was turned by `angle` degrees counter-clockwise stands on the page before that."""
-    x0, y0, x1, y1 = box
-    if angle == 90:
-        return (1 - y1, x0, 1 - y0, x1)
-    if angle == 270:
-        return (y0, 1 - x1, y1, 1 - x0)
-    return (1 - x1, 1 - y1, 1 - x0, 1 - y0)

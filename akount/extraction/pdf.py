@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from akount.errors import Unreadable
-from akount.extraction.layout import Page, Word
+from akount.extraction.layout import Page, Word, turn_box
 from akount.readings import Box
 
 MAX_CHARS = 60_000
@@ -31,10 +32,12 @@ class Glyphs:
     """The characters of a page before they become words, and what the classifier wants to know about them."""
 
     words: tuple[Word, ...]
+    """Their boxes are those of the page turned by `turned` degrees counter-clockwise, which makes most rows level."""
     chars: int
     map_errors: int
     odd: int
     invisible: int
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,12 @@ def render(page: Any, dpi: int, max_pixels: int) -> Any:
     return page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
 
 
-def layout_page(page: Any, number: int, words: tuple[Word, ...]) -> Page:
-    """The words with the size of their page, as it is seen."""
+def layout_page(page: Any, number: int, found: Glyphs) -> Page:
+    """The words with the size of their page, turned as they are."""
     width, height = page.get_size()
-    return Page(number, max(1.0, width), max(1.0, height), words)
+    if found.turned in (90, 270):
+        width, height = height, width
+    return Page(number, max(1.0, width), max(1.0, height), found.words, turned=found.turned)
 
 
 def glyphs(page: Any) -> Glyphs:
@@ -145,6 +150,9 @@ class _Collector:
         self.doubt = False
         self.rect = raw.FS_RECTF()
         self.matrix = _page_matrix(page)
+        self.turns: Counter[int] = Counter()
+        width, height = page.get_size()
+        self.aspect = max(1.0, height) / max(1.0, width)
         self.colour = [ctypes.c_uint() for _ in range(4)]
         self.modes: dict[int, bool] = {}
 
@@ -169,7 +177,9 @@ class _Collector:
             self.add(char, index)
         self.flush()
         self.words += _seen(self.page, self.doubtful)
-        return Glyphs(tuple(self.words), chars, errors, odd, invisible)
+        turn = self.turns.most_common(1)[0][0] if self.turns else 0
+        words = tuple(replace(word, box=turn_box(word.box, 360 - turn)) for word in self.words) if turn else tuple(self.words)
+        return Glyphs(words, chars, errors, odd, invisible, turn)
 
     def is_invisible(self, index: int) -> bool:
         thing = self.raw.FPDFText_GetTextObject(self.textpage, index)
@@ -211,6 +221,8 @@ class _Collector:
             if _on_page(box):
                 home = self.doubtful if self.doubt or box[3] - box[1] < 0.003 else self.words
                 home.append(Word("".join(self.text), box))
+                if len(self.text) > 2:
+                    self.turns[_turn_for(self.boxes[0], self.boxes[-1], self.aspect)] += 1
         self.text, self.boxes = [], []
 
 
@@ -229,6 +241,14 @@ def _page_matrix(page: Any) -> tuple[float, float, float, float, float, float]:
 
     (c, f), (right, right_y), (up_x, up) = place(0, 0), place(_SPAN, 0), place(0, _SPAN)
     return ((right - c) / _SPAN, (up_x - c) / _SPAN, c, (right_y - f) / _SPAN, (up - f) / _SPAN, f)
+
+
+def _turn_for(first: Box, last: Box, aspect: float) -> int:
+    """By how many degrees counter-clockwise a page has to be turned so that a word runs from left to right."""
+    right, down = last[0] - first[0], (last[1] - first[1]) * aspect
+    if abs(right) >= abs(down):
+        return 0 if right >= 0 else 180
+    return 90 if down > 0 else 270
 
 
 def _apart(last: Box, box: Box) -> bool:

@@ -54,7 +54,7 @@ def _read_page(page: Any, number: int) -> Page | None:
     found = pdf.glyphs(page)
     if needs_ocr(found, pdf.pictures(page)):
         return None
-    return pdf.layout_page(page, number, found.words)
+    return pdf.layout_page(page, number, found)
 
 
 def needs_ocr(found: pdf.Glyphs, drawn: pdf.Pictures) -> bool:

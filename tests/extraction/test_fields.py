@@ -1,0 +1,201 @@
+"""Whole documents, printed by the test in the layouts and languages of the world, read back."""
+
+import datetime as dt
+import io
+from decimal import Decimal
+
+import pytest
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen import canvas
+
+from akount.extraction.engines import read_source
+from akount.readings import Reading, Source, reading_from_json, reading_to_json
+
+Placed = tuple[float, float, str]
+"""x in points, line from the top, text."""
+
+
+def printed(*texts: Placed) -> Reading:
+    out = io.BytesIO()
+    page = canvas.Canvas(out, pagesize=A4)
+    page.setFont("Helvetica", 10)
+    for x, line, text in texts:
+        page.drawString(x, A4[1] - 40 - 14 * line, text)
+    page.save()
+    return read_source(Source(out.getvalue(), "application/pdf"))
+
+
+def table(line: int, heading: tuple[str, ...], *rows: tuple[str, ...]) -> list[Placed]:
+    columns = (60, 300, 370, 470)
+    return [(x, line + number, text) for number, row in enumerate((heading, *rows)) for x, text in zip(columns, row, strict=True)]
+
+
+ENGLISH = printed(
+    (60, 0, "Northern Lights Ltd"),
+    (60, 1, "12 Harbour Street"),
+    (60, 2, "Leeds LS1 4AP"),
+    (60, 6, "Bill to:"),
+    (60, 7, "Quiet Rooms LLP"),
+    (60, 8, "3 Mill Lane"),
+    (60, 9, "York YO1 7EP"),
+    (350, 6, "Invoice number: NL-2024/118"),
+    (350, 7, "Invoice date: 17 May 2024"),
+    (350, 8, "Due date: 16 June 2024"),
+    (350, 9, "Order number: 998877"),
+    *table(
+        14,
+        ("Description", "Qty", "Unit price", "Amount"),
+        ("Acoustic panel", "4", "25.00", "100.00"),
+        ("Fitting, per hour", "2", "50.00", "100.00"),
+    ),
+    (370, 19, "Subtotal"),
+    (470, 19, "£200.00"),
+    (370, 20, "VAT 20%"),
+    (470, 20, "£40.00"),
+    (370, 21, "Total"),
+    (470, 21, "£240.00"),
+    (60, 50, "VAT no. GB980780684    IBAN GB29 NWBK 6016 1331 9268 19"),
+)
+
+GERMAN = printed(
+    (60, 4, "Tischlerei Brandt GmbH · Am Hafen 3 · 28195 Bremen"),
+    (60, 6, "Praxis Dr. Sommer"),
+    (60, 7, "Lindenweg 8"),
+    (60, 8, "28203 Bremen"),
+    (380, 6, "Rechnungsnummer"),
+    (480, 6, "2024-0815"),
+    (380, 7, "Rechnungsdatum"),
+    (480, 7, "03.04.2024"),
+    (380, 8, "Leistungsdatum"),
+    (480, 8, "28.03.2024"),
+    (60, 12, "Rechnung"),
+    *table(
+        14,
+        ("Bezeichnung", "Menge", "Einzelpreis", "Gesamtpreis"),
+        ("Regal Eiche", "2", "1.250,00", "2.500,00"),
+        ("Montage", "3,5", "60,00", "210,00"),
+    ),
+    (370, 19, "Nettobetrag"),
+    (470, 19, "2.710,00 €"),
+    (370, 20, "zzgl. 19 % MwSt."),
+    (470, 20, "514,90 €"),
+    (370, 21, "Gesamtbetrag"),
+    (470, 21, "3.224,90 €"),
+    (60, 24, "Zahlbar bis 03.05.2024 ohne Abzug."),
+    (60, 50, "USt-IdNr. DE136695976"),
+    (300, 50, "IBAN DE89 3704 0044 0532 0130 00"),
+)
+
+
+def values(reading: Reading, *names: str) -> tuple[object, ...]:
+    return tuple(reading.get(name) for name in names)
+
+
+def test_an_english_document() -> None:
+    names = ("seller_name", "buyer_name", "invoice_number", "currency", "seller_vat_id", "iban")
+    assert values(ENGLISH, *names) == (
+        "Northern Lights Ltd",
+        "Quiet Rooms LLP",
+        "NL-2024/118",
+        "GBP",
+        "GB980780684",
+        "GB29NWBK60161331926819",
+    )
+    assert values(ENGLISH, "issue_date", "due_date") == (dt.date(2024, 5, 17), dt.date(2024, 6, 16))
+    assert values(ENGLISH, "net", "tax", "total") == (Decimal(200), Decimal(40), Decimal(240))
+
+
+def test_a_german_letter_with_a_window() -> None:
+    names = ("seller_name", "buyer_name", "invoice_number", "currency", "seller_vat_id", "iban")
+    assert values(GERMAN, *names) == (
+        "Tischlerei Brandt GmbH",
+        "Praxis Dr. Sommer",
+        "2024-0815",
+        "EUR",
+        "DE136695976",
+        "DE89370400440532013000",
+    )
+    assert values(GERMAN, "issue_date", "due_date") == (dt.date(2024, 4, 3), dt.date(2024, 5, 3))
+    assert values(GERMAN, "net", "tax", "total") == (Decimal("2710.00"), Decimal("514.90"), Decimal("3224.90"))
+
+
+def test_the_lines_of_a_table() -> None:
+    assert [(one.description, one.quantity, one.unit_price, one.amount) for one in GERMAN.lines] == [
+        ("Regal Eiche", Decimal(2), Decimal("1250.00"), Decimal("2500.00")),
+        ("Montage", Decimal("3.5"), Decimal("60.00"), Decimal("210.00")),
+    ]
+    assert [one.amount for one in ENGLISH.lines] == [Decimal(100), Decimal(100)]
+
+
+def test_a_total_that_arithmetic_confirms_is_sure() -> None:
+    assert ENGLISH.fields["total"].confidence >= 85
+    assert GERMAN.fields["total"].confidence >= 85
+
+
+def test_a_lonely_number_is_a_guess() -> None:
+    reading = printed((60, 3, "Handwritten note by the landlord, please do not lose it"), (60, 5, "repairs as agreed 480.00"))
+    assert reading.fields["total"].confidence < 60
+
+
+def test_evidence_is_inside_of_the_page_and_survives_the_pipe() -> None:
+    for value in GERMAN.fields.values():
+        assert value.evidence is not None and value.evidence.box is not None
+        assert all(0 <= edge <= 1 for edge in value.evidence.box)
+    assert reading_from_json(reading_to_json(GERMAN)) == GERMAN
+
+
+@pytest.mark.parametrize(
+    ("number", "date", "net", "tax", "total"),
+    [
+        ("Facture n° FA-2024-17", "Date de facture : 17/05/2024", "Total HT", "TVA 20 %", "Total TTC"),
+        ("Número de factura: F24/17", "Fecha de factura: 17/05/2024", "Base imponible", "IVA 20%", "Total a pagar"),
+        ("Fattura n. 17/2024", "Data fattura: 17/05/2024", "Imponibile", "IVA 20%", "Totale fattura"),
+        ("Factuurnummer: 2024017", "Factuurdatum: 17-05-2024", "Totaal excl. btw", "Btw 20%", "Totaal incl. btw"),
+        ("Faktura nr 17/05/2024/A", "Data wystawienia: 2024-05-17", "Razem netto", "VAT 20%", "Do zapłaty"),
+        ("Fatura n.º FT 2024/17", "Data de emissão: 17/05/2024", "Total ilíquido", "IVA 20%", "Total a pagar"),
+        ("Fakturanummer: 2024-17", "Fakturadatum: 2024-05-17", "Summa exkl moms", "Moms 20%", "Att betala"),
+    ],
+)
+def test_labels_of_other_languages(number: str, date: str, net: str, tax: str, total: str) -> None:
+    reading = printed(
+        (60, 1, "Alpha Beta Gamma"),
+        (60, 5, number),
+        (60, 6, date),
+        (60, 10, net),
+        (300, 10, "1.000,00 EUR"),
+        (60, 11, tax),
+        (300, 11, "200,00 EUR"),
+        (60, 12, total),
+        (300, 12, "1.200,00 EUR"),
+    )
+    assert values(reading, "net", "tax", "total", "currency") == (Decimal(1000), Decimal(200), Decimal(1200), "EUR")
+    assert reading.get("issue_date") == dt.date(2024, 5, 17)
+    assert "17" in str(reading.get("invoice_number"))
+
+
+def test_a_credit_note_gives_money_back() -> None:
+    reading = printed(
+        (60, 1, "Alpha Supplies Ltd"),
+        (60, 4, "Credit note no. CN-77"),
+        (60, 5, "Date: 17 May 2024"),
+        (60, 8, "Total"),
+        (300, 8, "120.00 EUR"),
+    )
+    assert reading.credit_note
+    assert values(reading, "invoice_number", "total") == ("CN-77", Decimal(-120))
+
+
+def test_what_is_paid_in_cash_is_not_the_total() -> None:
+    reading = printed(
+        (60, 1, "Corner Shop"),
+        (60, 3, "17/05/2024 12:31"),
+        (60, 5, "Tea"),
+        (200, 5, "3.50"),
+        (60, 6, "Total"),
+        (200, 6, "3.50"),
+        (60, 7, "Cash"),
+        (200, 7, "10.00"),
+        (60, 8, "Change"),
+        (200, 8, "6.50"),
+    )
+    assert reading.get("total") == Decimal("3.50")

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples migration bench clean
+.PHONY: help run demo-check test check format lock samples screenshot migration bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ lock: $(VENV)/dev ## resolve requirements*.in into the hashed locks
 
 samples: $(VENV)/dev ## make the sample documents again
 	$(BIN)/python tools/make_samples.py
+
+screenshot: $(VENV)/dev ## make the picture of the README again
+	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
 
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"

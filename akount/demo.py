@@ -121,7 +121,9 @@ def _address(settings: Settings) -> str:
 def _await_ready(settings: Settings, supervisor: Supervisor) -> None:
     ends = time.monotonic() + READY_SECONDS
     while time.monotonic() < ends and not supervisor.stopping:
-        supervisor.watch(0.2)
+        time.sleep(0.1)
+        if not supervisor.children[0].running:
+            break
         try:
             if requests.get(f"{_address(settings)}/health/ready", timeout=2).status_code == 200:
                 return
@@ -215,7 +217,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="What was read", title_justify="left")
     for name in ("File", "Kind", "Counterparty", "Number", "Date", "Total", "Confidence", "Routing", "Seconds"):
         justify: Literal["left", "right"] = "right" if name in ("Total", "Confidence", "Seconds") else "left"
-        table.add_column(name, justify=justify, no_wrap=name in ("File", "Kind", "Date", "Total"), overflow="fold")
+        table.add_column(name, justify=justify, no_wrap=name in ("File", "Kind", "Date", "Total", "Routing"), overflow="fold")
     for row in rows:
         total = f"{row['total']:,} {row['currency'] or ''}" if row.get("total") is not None else ""
         routing = row.get("routing") or f"{row['status']}: {row.get('detail', '')}"

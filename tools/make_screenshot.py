@@ -1,5 +1,7 @@
 """Makes docs/images/demo.svg, the README's picture: a real run of the demo in fresh data, as the terminal shows it."""
 
+import io
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -14,9 +16,10 @@ WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main() -> None:
-    console = Console(record=True, width=140, force_terminal=True, color_system="truecolor")
+    console = Console(record=True, file=io.StringIO(), width=165)
     with tempfile.TemporaryDirectory() as directory:
-        settings = config.load({"DATA_DIR": directory, "PORT": "4999", "LOG_LEVEL": "ERROR"})
+        os.environ |= {"DATA_DIR": directory, "PORT": "4999", "LOG_LEVEL": "ERROR"}  # what the children are told too
+        settings = config.load()
         logs.configure(as_json=False, level="ERROR")
         demo.demo(settings, console, leave=True)
     picture = console.export_svg(title="make run")

@@ -63,7 +63,6 @@ def pulse_of(runtime: Runtime, reader: pipeline.Reader) -> Iterator[pipeline.Pul
         yield pulse
     finally:
         pulse.stop()
-        pulse.join(5)
 
 
 def process(runtime: Runtime, job_id: uuid.UUID, reader: pipeline.Reader | None = None) -> None:
@@ -340,10 +339,12 @@ def test_a_job_that_failed_once_completes_at_the_next_attempt(runtime: Runtime, 
     assert len(rows(runtime, Record)) == 1
 
 
-@pytest.mark.parametrize("error", [RuntimeError(SECRET), KeyError(SECRET), MemoryError(SECRET), OSError(SECRET)], ids=repr)
+@pytest.mark.parametrize("error", [RuntimeError(SECRET), MemoryError(SECRET)], ids=repr)
 def test_a_fault_of_ours_fails_the_job_and_its_text_is_nowhere(runtime: Runtime, people: People, error: Exception) -> None:
     job_id = submitted(runtime, people.ada).id
-    process(runtime, job_id, FakeReader(error))
+    with capture_logs() as lines:
+        process(runtime, job_id, FakeReader(error))
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["job failed by a fault of ours"]
     job = job_of(runtime, job_id)
     assert (job.status, job.error_code) == (JobStatus.FAILED, "internal_error")
     assert job.error_detail == "Something went wrong on our side while reading this document."

@@ -10,7 +10,7 @@ from flask import current_app, g, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from akount.accounts import Actor, Call, Permission, authenticate
-from akount.errors import NotAllowed, Unauthenticated
+from akount.errors import BadRequest, NotAllowed, Unauthenticated
 from akount.lifecycle import Runtime
 from akount.models import Role
 from akount.watch import Watcher
@@ -52,6 +52,17 @@ def call() -> Call:
     """Who asks, known since the guard let them in."""
     found: Call = g.call
     return found
+
+
+def json_object() -> dict[str, Any]:
+    """The body of the request. Raises BadRequest for what is no JSON object, also for one nested a thousand deep."""
+    try:
+        sent = request.get_json(silent=True)
+    except RecursionError:
+        sent = None
+    if not isinstance(sent, dict):
+        raise BadRequest("Send a JSON object.")
+    return sent
 
 
 def guard() -> None:

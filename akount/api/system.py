@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields
 
 from akount.accounts import Permission, membership, set_consent
-from akount.api.guards import call, needs, runtime
+from akount.api.guards import call, json_object, needs, runtime
 from akount.api.schemas import valid
-from akount.errors import BadRequest
 from akount.kinds import KINDS
 from akount.models import Membership
 
@@ -33,10 +32,7 @@ def consent() -> Response:
 @needs(Permission.CONSENT)
 def change_consent() -> Response:
     """Gives or withdraws consent; what is not named stays."""
-    sent = request.get_json(silent=True)
-    if not isinstance(sent, dict):
-        raise BadRequest("Send a JSON object.")
-    wanted = valid(ConsentSchema(), sent)
+    wanted = valid(ConsentSchema(), json_object())
     kinds = {AUTO_CREATE[name]: on for name, on in wanted.items() if name in AUTO_CREATE}
     with runtime().database.transaction() as session:
         member = set_consent(session, call(), kinds, wanted.get("hostedEngines"))

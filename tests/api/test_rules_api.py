@@ -1,0 +1,258 @@
+"""Who may do what: every route of the application × every role × one's own things and another's (A1, A4)."""
+
+import io
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from api_help import Worker, opened, serving, settings_for
+from flask import Flask
+from flask.testing import FlaskClient
+from make import submitted
+from people import People, Person, key_with_role, settle_in
+from sqlalchemy import select
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+import config
+from akount import accounts
+from akount.accounts import PERMISSIONS, Permission
+from akount.kinds import KINDS
+from akount.lifecycle import Runtime
+from akount.models import ApiKey, Record, Role
+
+PUBLIC = {"/health", "/health/live", "/health/ready"}
+"""What anyone may see. A page comes onto this list by somebody's decision, not by itself."""
+LISTS = {f"/api/business/{kind.plural}" for kind in KINDS.values()}
+OWN_BUSINESS = {"/api/system/consent"}
+"""Pages about the asking person, without anybody's id in them."""
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One method of one route."""
+
+    method: str
+    rule: Rule
+    permission: Permission | None
+
+    def path(self, ids: dict[str, uuid.UUID]) -> str:
+        """The path, with somebody's ids in it."""
+        path = self.rule.rule
+        for argument in self.rule.arguments - set(self.rule.defaults or ()):
+            path = path.replace(f"<uuid:{argument}>", str(ids[self._thing(argument)]))
+        assert "<" not in path, f"{self.rule.rule} has an argument that this test does not know"
+        return path
+
+    def _thing(self, argument: str) -> str:
+        return f"{(self.rule.defaults or {}).get('kind_name', '')}{argument}" if argument == "record_id" else argument
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.rule.rule}"
+
+
+@pytest.fixture(scope="module")
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
+    return settings_for(request, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def runtime(settings: config.Settings) -> Iterator[Runtime]:
+    with opened(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def app(settings: config.Settings) -> Iterator[Flask]:
+    with serving(settings) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def people(runtime: Runtime) -> People:
+    return settle_in(runtime.database)
+
+
+@pytest.fixture(scope="module")
+def pages(app: Flask) -> list[Page]:
+    """Every method of every route, out of the application itself."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        assert hasattr(view, "rule"), f"{rule.rule} has no rule who may see it"
+        found += [Page(method, rule, view.rule) for method in sorted((rule.methods or set()) & METHODS)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def guarded(pages: list[Page]) -> list[Page]:
+    return [page for page in pages if page.permission is not None]
+
+
+@pytest.fixture(scope="module")
+def ada_has(runtime: Runtime, people: People) -> dict[str, uuid.UUID]:
+    """The ids of Ada's things: a job that is over, and a record of each kind."""
+    return things_of(runtime, people.ada)
+
+
+def things_of(runtime: Runtime, owner: Person) -> dict[str, uuid.UUID]:
+    worker = Worker(runtime)
+    ids = {}
+    for kind in KINDS.values():
+        job = submitted(runtime, owner, kind=kind)
+        worker.process(job.id)
+        with runtime.database.snapshot() as session:
+            ids[f"{kind.name}record_id"] = session.scalars(select(Record.id).where(Record.job_id == job.id)).one()
+        ids["job_id"] = job.id
+    worker.stop()
+    return ids
+
+
+def ask(client: FlaskClient, page: Page, ids: dict[str, uuid.UUID], key: str | None) -> TestResponse:
+    answer = client.open(
+        page.path(ids), method=page.method, headers={"Authorization": f"Bearer {key}"} if key else {}, buffered=True
+    )
+    answer.close()
+    return answer
+
+
+def test_every_route_has_a_rule(app: Flask, pages: list[Page]) -> None:
+    assert len(pages) >= 12
+    assert {page.permission for page in pages} == {None, *Permission}
+
+
+def test_only_what_was_decided_is_public(pages: list[Page]) -> None:
+    assert {page.rule.rule for page in pages if page.permission is None} == PUBLIC
+
+
+def test_every_role_has_its_permissions_and_nobody_has_none(runtime: Runtime) -> None:
+    assert PERMISSIONS.keys() == set(Role)
+    assert all(Permission.VIEW in granted for granted in PERMISSIONS.values())
+
+
+def test_reading_and_changing_are_different_permissions(guarded: list[Page]) -> None:
+    """Who may only view changes nothing: VIEW stands on no method that changes something."""
+    assert [str(page) for page in guarded if page.permission is Permission.VIEW and page.method != "GET"] == []
+
+
+def test_nobody_comes_in_without_signing_in(client: FlaskClient, guarded: list[Page], ada_has: dict[str, uuid.UUID]) -> None:
+    answers = {str(page): ask(client, page, ada_has, None).status_code for page in guarded}
+    assert answers == {str(page): 401 for page in guarded}
+
+
+def test_public_pages_need_no_key(client: FlaskClient, pages: list[Page]) -> None:
+    answers = {str(page): ask(client, page, {}, None).status_code for page in pages if page.permission is None}
+    assert answers == dict.fromkeys(answers, 200)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_may_do_what_the_map_says_with_its_own_things(
+    client: FlaskClient, runtime: Runtime, people: People, guarded: list[Page], ada_has: dict[str, uuid.UUID], role: Role
+) -> None:
+    key = key_with_role(runtime.database, people.ada.actor.tenant, role)
+    answers = {page: ask(client, page, ada_has, key) for page in guarded}
+    refused = {str(page) for page, answer in answers.items() if answer.json and answer.json.get("code") == "not_allowed"}
+    assert refused == {str(page) for page in guarded if page.permission not in PERMISSIONS[role]}
+    assert all(answer.status_code == 403 for page, answer in answers.items() if str(page) in refused)
+    lost = {str(page): answer.status_code for page, answer in answers.items() if answer.status_code in {401, 404, 405, 500}}
+    assert lost == {}
+    seen = {str(page): answer.status_code for page, answer in answers.items() if page.method == "GET" and role is not Role.OPERATOR}
+    assert seen == dict.fromkeys(seen, 200)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.OPERATOR])
+def test_whatever_ones_role_another_tenants_things_do_not_exist(
+    client: FlaskClient, runtime: Runtime, people: People, guarded: list[Page], ada_has: dict[str, uuid.UUID], role: Role
+) -> None:
+    key = key_with_role(runtime.database, people.mallory.actor.tenant, role)
+    for page in guarded:
+        answer = ask(client, page, ada_has, key)
+        may = page.permission in PERMISSIONS[role]
+        if page.rule.rule in LISTS and may:
+            assert answer.json == {"items": [], "nextCursor": None}, page
+        elif page.rule.rule in OWN_BUSINESS and page.method == "GET" and may:
+            assert answer.status_code == 200, page
+        elif page.rule.arguments - {"kind_name"}:
+            assert answer.status_code == (404 if may else 403), page
+        else:
+            assert answer.status_code >= 400, page
+
+
+def test_another_tenants_attempts_change_nothing(
+    client: FlaskClient, runtime: Runtime, people: People, guarded: list[Page], ada_has: dict[str, uuid.UUID]
+) -> None:
+    def look() -> list[object]:
+        return [ask(client, page, ada_has, people.ada.key).json for page in guarded if page.method == "GET"]
+
+    before = look()
+    for page in guarded:
+        ask(client, page, ada_has, people.mallory.key)
+    assert look() == before
+
+
+def test_a_revoked_key_opens_nothing(
+    client: FlaskClient, runtime: Runtime, people: People, guarded: list[Page], ada_has: dict[str, uuid.UUID]
+) -> None:
+    with runtime.database.transaction() as session:
+        key, token = accounts.add_key(session, people.ada.actor.tenant, Role.OWNER, "soon revoked", people.ada.actor.user_id)
+    assert client.get("/api/business/bills", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    with runtime.database.transaction() as session:
+        accounts.revoke_key(session, key.id)
+    answers = {str(page): ask(client, page, ada_has, token).status_code for page in guarded}
+    assert answers == {str(page): 401 for page in guarded}
+
+
+def test_a_key_of_a_lower_role_than_its_user_has_the_lower_role(client: FlaskClient, runtime: Runtime, people: People) -> None:
+    with runtime.database.transaction() as session:
+        user = accounts.add_user(session, f"{uuid.uuid4()}@example.com", people.ada.actor.tenant, Role.OWNER)
+        token = accounts.add_key(session, people.ada.actor.tenant, Role.VIEWER, "look only", user.id)[1]
+    answer = client.post("/api/business/bills/scan", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
+
+
+class Unread(io.BytesIO):
+    """A body that notes whether anybody read it."""
+
+    was_read = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.was_read = True
+        return super().read(size)
+
+
+@pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.VIEWER, 403)])
+def test_no_body_is_read_before_it_is_known_who_sends_it(
+    client: FlaskClient,
+    runtime: Runtime,
+    people: People,
+    guarded: list[Page],
+    ada_has: dict[str, uuid.UUID],
+    role: Role | None,
+    status: int,
+) -> None:
+    key = key_with_role(runtime.database, people.ada.actor.tenant, role) if role else None
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    changing = [page for page in guarded if page.method != "GET" and (not role or page.permission not in PERMISSIONS[role])]
+    assert changing
+    for page in changing:
+        body = Unread(b"{}")
+        answer = client.open(
+            page.path(ada_has),
+            method=page.method,
+            headers=headers,
+            content_type="multipart/form-data; boundary=x",
+            environ_overrides={"CONTENT_LENGTH": "1000", "wsgi.input": body},
+        )
+        assert (answer.status_code, body.was_read) == (status, False), page
+
+
+def test_the_last_use_of_a_key_is_noted(client: FlaskClient, runtime: Runtime, people: People) -> None:
+    token = key_with_role(runtime.database, people.ada.actor.tenant, Role.VIEWER)
+    client.get("/api/business/bills", headers={"Authorization": f"Bearer {token}"})
+    with runtime.database.snapshot() as session:
+        newest = session.scalars(select(ApiKey).order_by(ApiKey.created_at.desc()).limit(1)).one()
+    assert newest.last_used_at is not None
+    assert newest.hash not in token
+    assert token not in newest.hash

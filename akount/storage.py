@@ -11,7 +11,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
@@ -54,20 +54,20 @@ class Incoming:
         self.size += len(data)
         if not self.too_large:
             self._hash.update(data)
-            try:
+            with _translated():
                 self._file.write(data)
-            except OSError as error:
-                raise Unavailable("The file could not be stored; try again later.", code="storage_unavailable") from error
         return len(data)
 
     def head(self, size: int) -> bytes:
         """The first bytes of what came."""
-        self._file.flush()
-        return os.pread(self._file.fileno(), size, 0)
+        with _translated():
+            self._file.flush()
+            return os.pread(self._file.fileno(), size, 0)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """For the form parser, which rewinds what it wrote."""
-        return self._file.seek(offset, whence)
+        with _translated():
+            return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
         """For the form parser's file object; nobody reads a whole file here."""
@@ -80,7 +80,8 @@ class Incoming:
 
     def close(self) -> None:
         """Lets go of it; what was not stored is gone."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take is not wanted any more
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
 
@@ -195,4 +196,6 @@ def open_storage(url: str) -> LocalStorage:
     parts = urlsplit(url)
     if parts.scheme != "file":
         raise SettingsError(f"STORAGE_URL: there is no storage for {parts.scheme}:// yet; use file:///directory.")
+    if parts.netloc not in {"", "localhost"}:
+        raise SettingsError("STORAGE_URL: a directory has three slashes in front: file:///directory.")
     return LocalStorage(Path(unquote(parts.path)))

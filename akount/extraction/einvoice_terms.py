@@ -41,7 +41,7 @@ _REQUIRED = {
     "seller_name": "The document does not name the seller.",
     "total": "The document has no total.",
 }
-_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)\Z")
+_DECIMAL = re.compile(r"(?=.{1,40}\Z)[+-]?(\d+(\.\d*)?|\.\d+)\Z")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{10,30}\Z")
 SURE, DOUBTFUL = 99, 50
 
@@ -122,6 +122,8 @@ def _number(raw: str, name: str, warnings: list[str]) -> tuple[Decimal | None, b
     text = raw
     if not _DECIMAL.match(raw):
         warnings.append(f"{_words(name)} is not a valid amount: {raw[:40]!r}.")
+        if not re.fullmatch(r"[+-]?\d[\d., ]{0,30}", raw):
+            return None, False
         text = raw.replace(".", "").replace(",", ".") if "," in raw else raw
     try:
         number = Decimal(text.replace(" ", ""))

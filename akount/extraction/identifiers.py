@@ -14,6 +14,7 @@ _VAT = re.compile(
     r"(?<![A-Z0-9])(?P<country>AT|BE|BG|CHE|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|"
     r"SI|SK|XI)[ .\-]?(?P<rest>[A-Z0-9](?:[ .\-]{0,2}[A-Z0-9*+]){6,13})(?![A-Z0-9])"
 )
+_SWISS_SUFFIX = re.compile(r"\s?(MWST|TVA|IVA)\b")
 _GSTIN = re.compile(r"(?<![A-Z0-9])\d{2}[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9](?![A-Z0-9])")
 _VAT_WORDS = re.compile(
     r"\b(vat|ust|umsatzsteuer|uid|tva|iva|btw|nif|cif|nip|moms|alv|p\.?\s?iva|gstin|mva|tax|va|ust-?id\w*)\b", re.IGNORECASE
@@ -89,6 +90,8 @@ def _vat_ids(cell: Cell) -> Iterator[tuple[str, Box, bool]]:
     for match in _VAT.finditer(cell.text):
         printed = _of_the_id(match.group())
         number = re.sub(r"[^A-Z0-9]", "", printed)
+        suffix = _SWISS_SUFFIX.match(cell.text[match.start() + len(printed) :]) if number.startswith("CHE") else None
+        number += suffix.group(1) if suffix else ""
         valid = is_vat_id(number)
         if not valid and sum(char.isdigit() for char in number) < 7:
             continue
@@ -107,9 +110,10 @@ def _of_the_id(text: str) -> str:
 
 def is_vat_id(number: str) -> bool:
     """Whether the check digits are right for the country in front."""
+    from stdnum.ch import vat as swiss
     from stdnum.eu import vat
 
-    return bool(vat.is_valid(number))
+    return bool(swiss.is_valid(number) if number.startswith("CHE") else vat.is_valid(number))
 
 
 def _vat_label(document: Document, cell: Cell) -> bool:

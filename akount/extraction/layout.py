@@ -163,6 +163,11 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+|%", bare))
 
 
+def unaccented(text: str) -> str:
+    """The text with bare letters, as long as before for texts in Latin letters."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+
+
 def union(boxes: Iterable[Box]) -> Box:
     """The smallest box around all."""
     x0, y0, x1, y1 = zip(*boxes, strict=True)

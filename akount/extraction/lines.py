@@ -160,6 +160,7 @@ def _table(document: Document, start: int, columns: list[Column], by_cell: dict[
     loose: list[str] = []
     last_bottom: float | None = None
     misses, strict = 0, False
+    whole = not any(one.places == 2 for found in by_cell.values() for one in found)  # yen and won have no decimals
     index = start
     while index < len(document.rows):
         row = document.rows[index]
@@ -173,7 +174,7 @@ def _table(document: Document, start: int, columns: list[Column], by_cell: dict[
             continue
         if stop or misses > _MAX_MISSES or (last_bottom is not None and row.box[1] - last_bottom > _MAX_GAP * document.text_height):
             break
-        item = _item(row, columns, by_cell)
+        item = _item(row, columns, by_cell, whole=whole)
         if item is not None and (strict or _is_adjustment(row)) and item.quantity is None and item.unit_price is None:
             item = None
         if item is not None:
@@ -205,7 +206,7 @@ def _stop_role(row: Row, items: list[Item]) -> str:
     return ""
 
 
-def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]]) -> Item | None:
+def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]], *, whole: bool) -> Item | None:
     """The position a row holds, or None if it has no amount in the column of amounts."""
     item = Item(page=row.page, box=row.box)
     for cell in row.cells:
@@ -214,7 +215,7 @@ def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]])
             _place_text(item, cell, columns)
             continue
         for number in numbers:
-            _place_number(item, number, columns)
+            _place_number(item, number, columns, whole=whole)
         words = _without(cell.text, numbers)
         if sum(char.isalpha() for char in words) > 3 and _role_of(cell.box, columns) in ("description", "other", "quantity"):
             item.words.append(words)
@@ -257,7 +258,7 @@ def _column_of(box: Box, columns: Sequence[Column]) -> Column:
     return min(columns, key=distance)
 
 
-def _place_number(item: Item, number: Amount, columns: Sequence[Column]) -> None:
+def _place_number(item: Item, number: Amount, columns: Sequence[Column], *, whole: bool) -> None:
     role = _role_of(number.box, columns)
     if number.percent and role not in ("tax_rate",):
         return
@@ -267,7 +268,7 @@ def _place_number(item: Item, number: Amount, columns: Sequence[Column]) -> None
         item.quantity = number.value
     elif role == "unit_price" and item.unit_price is None:
         item.unit_price = number.value
-    elif role == "amount" and (number.places >= 1 or number.currency):
+    elif role == "amount" and (number.places >= 1 or number.currency or whole):
         item.amount = number.value
         item.box = union([item.box, number.box])
     elif role == "tax_rate" and item.tax_rate is None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from akount.extraction import labels
 from akount.extraction.headers import Found
-from akount.extraction.layout import Cell, Document, plain
+from akount.extraction.layout import Cell, Document, plain, unaccented
 from akount.readings import Box
 
 _LEGAL = re.compile(
@@ -24,7 +24,7 @@ _LEGAL = re.compile(
 )
 _STRONG_LEGAL = re.compile(
     r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|"
-    r"s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft)(?![\w])\.?",
+    r"s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft|k\.k)(?![\w])\.?",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
@@ -40,6 +40,7 @@ _CONTACT = re.compile(
     re.IGNORECASE,
 )
 _POSTCODE = re.compile(
+    r"\b[AC-FHKNPRTV-Y]\d[\dW] ?[0-9AC-FHKNPRTV-Y]{4}\b|"
     r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|"
     r"\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b"
 )
@@ -55,6 +56,16 @@ _REGISTRATION = re.compile(
 _HONORIFIC = re.compile(
     r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE
 )
+
+
+def _is_firm(name: str) -> bool:
+    """Whether a legal form is in the name."""
+    return _STRONG_LEGAL.search(unaccented(name)) is not None
+
+
+def _is_business(name: str) -> bool:
+    """Whether a legal form or a word for a trade is in the name."""
+    return _LEGAL.search(unaccented(name)) is not None
 
 
 def find_seller(document: Document, buyer: Found | None) -> Found | None:
@@ -95,16 +106,16 @@ def _seller_worth(document: Document, cell: Cell, name: str, repeats: Counter[st
     """Legal forms, the top of the first page, large print, the foot of the page, mail domains."""
     first = cell.page == document.pages[0].number
     worth = 0.0
-    if _STRONG_LEGAL.search(name):
+    if _is_firm(name):
         worth += 2.8 if document.scanned and cell.box[1] < 0.35 else 2.2
-    elif _LEGAL.search(name):
+    elif _is_business(name):
         worth += 1.1
     top = cell.box[1]
     if first:
         worth += max(0.0, 2.0 - 5.0 * top)
         position = sum(1 for row in document.rows[: cell.row] if any(_name_of(other.text) for other in row.cells))
         worth += (1.6, 0.8, 0.3)[position] if position < 3 else 0.0
-    if top > 0.82 and _STRONG_LEGAL.search(name):
+    if top > 0.82 and _is_firm(name):
         worth += 1.0
     if first and top < 0.4:
         worth += min(1.2, max(0.0, cell.height / document.text_height - 1.2))
@@ -136,7 +147,7 @@ def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Fo
 def _sender_line(cell: Cell) -> str | None:
     """The name at the head of a one-line address, as printed small over the window of a letter."""
     parts = [part for part in _SEPARATORS.split(cell.text) if part]
-    if len(parts) < 3 or len(cell.text) < 20 or cell.box[1] > 0.45:
+    if len(parts) < 3 or len(cell.text) < 20 or 0.45 < cell.box[1] < 0.8:
         return None
     if not _POSTCODE.search(cell.text) or not re.search(r"\d", " ".join(parts[1:])):
         return None
@@ -184,14 +195,18 @@ def _name_of(text: str) -> str | None:
         return None
     if bare in labels.words("title") or _CONTACT.search(name) or _POSTCODE.search(name) or ":" in name or "%" in name:
         return None
-    if _is_label(name) or (_SENTENCE.search(name) and not _LEGAL.search(name)):
+    if _is_label(name) or (_is_sentence(name) and not _is_business(name)):
         return None
-    return name if not (_ADDRESS.search(name) and not _LEGAL.search(name)) else None
+    return name if not (_ADDRESS.search(name) and not _is_business(name)) else None
+
+
+def _is_sentence(text: str) -> bool:
+    return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
 
 
 def _is_label(text: str) -> bool:
     """Whether a text is nothing but labels and titles."""
-    if _STRONG_LEGAL.search(text):
+    if _is_firm(text):
         return False
     bare = plain(text)
     for group in ("money", "date", "number", "party", "column"):

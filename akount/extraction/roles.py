@@ -156,13 +156,10 @@ def _modified(role: str, text: str) -> str:
     tokens = set(plain(text).split())
     inclusive = bool(tokens & labels.words("inclusive"))
     exclusive = bool(tokens & labels.words("exclusive"))
+    if role == "tax" and tokens & labels.words("without") and tokens & labels.words("sums") and not inclusive:
+        return "net"
     if role in ("total", "subtotal") and exclusive and not inclusive:
         return "net"
-    if (
-        role in ("subtotal", "net", "tax")
-        and inclusive
-        and not exclusive
-        and tokens & {"total", "totaal", "totale", "summe", "gesamt", "amount"}
-    ):
+    if role in ("subtotal", "net", "tax") and inclusive and not exclusive and tokens & labels.words("sums"):
         return "total"
     return role

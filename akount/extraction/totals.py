@@ -238,8 +238,8 @@ def _net_and_tax(total: Decimal, labelled: Sequence[Labelled], confidence: int) 
     nets = [one for one in labelled if one.role in ("net", "subtotal") and abs(one.amount.value) <= abs(total)]
     taxes = [one for one in labelled if one.role == "tax" and abs(one.amount.value) < abs(total)]
     best: tuple[float, dict[str, tuple[Decimal, Amount, int]]] = (0.0, {})
-    for net, net_place, net_worth in _values(nets):
-        for printed, tax_place, tax_worth in _tax_values(taxes):
+    for net, net_place, net_worth in _with_sums(nets):
+        for printed, tax_place, tax_worth in _with_sums(taxes):
             tax = -abs(printed) if total < 0 else printed
             off = abs(net + tax - total)
             if off > CENT * 5 or not _plausible(net, tax) or (off and net == total):
@@ -262,8 +262,8 @@ def _values(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
     return [(value, amount, worth) for value, (amount, worth) in worths.items()]
 
 
-def _tax_values(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
-    """Single tax amounts, and sums of two to four that stand under each other, for bills with several rates."""
+def _with_sums(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
+    """Single amounts, and sums of two to four that stand under each other, for bills with several rates."""
     single = _values(places)
     rows = [one for one in places if one.amount.value and one.amount.places]
     for count in (2, 3, 4):

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from akount.extraction import currencies, dates, headers, identifiers, labels, lines, money, parties, roles, totals
+from akount.extraction import currencies, dates, headers, identifiers, labels, lines, money, parties, roles, tills, totals
 from akount.extraction.layout import Cell, Document, plain, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
@@ -25,6 +25,11 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         for name, (value, place, sure) in sums.chosen.items()
     }
     total = sums.chosen.get("total")
+    if not items and document.scanned:
+        printed = [sums.chosen[name][0] for name in ("total", "net") if name in sums.chosen]
+        items = tills.find_till_lines(document, amounts, printed)
+        if items:
+            fields["total"] = replace(fields["total"], confidence=max(fields["total"].confidence, 90))
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
     _add(fields, "currency", currency, engine)
     _add_dates(fields, document, currency.value if currency else None, engine)

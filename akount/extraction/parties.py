@@ -333,5 +333,10 @@ def address_of(document: Document, name: Found | None) -> set[Cell]:
     """The cells of the address under a name, in its column, and the name itself."""
     if name is None:
         return set()
-    block = [cell for cell in document.below(name.cell, reach=8, rows=7) if abs(cell.box[0] - name.cell.box[0]) < 0.05]
+    block = [cell for cell in document.below(name.cell, reach=8, rows=7) if _aligned(cell.box, name.cell.box)]
     return {name.cell, *block}
+
+
+def _aligned(one: Box, other: Box) -> bool:
+    """Whether two boxes share their left edge, their right edge or their middle."""
+    return min(abs(one[0] - other[0]), abs(one[2] - other[2]), abs(one[0] + one[2] - other[0] - other[2]) / 2) < 0.05

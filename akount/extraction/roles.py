@@ -106,7 +106,9 @@ class _LabelFinder:
             if overlap(cell.box, amount.box) <= 0 and abs(cell.box[2] - amount.box[2]) > 0.03:
                 continue
             found = self.label_in(_part_over(cell, amount), amount, _INDIRECT)
-            if found is not None and found.role == "total" and found.strength == labels.PLAIN:
+            if found is None:
+                break
+            if found.role == "total" and found.strength == labels.PLAIN:
                 return replace(found, worth=_HEADING)
             return found
         return self.in_shifted_column(amount) if self.is_tabular(amount) else None

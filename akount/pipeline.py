@@ -42,8 +42,11 @@ class Reader(Protocol):
     def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
         """The reading. Raises Unreadable or OutOfBounds."""
 
+    def abandon(self) -> None:
+        """Stops whatever it is reading; from another thread."""
+
     def close(self) -> None:
-        """Stops whatever it is reading; callable from another thread."""
+        """Ends it."""
 
 
 class Pulse(threading.Thread):
@@ -115,7 +118,7 @@ class Pulse(threading.Thread):
             return True  # the lease outlasts a few missed beats
         if not ours and self._held is held:
             log.warning("job lost while reading", job=str(held.job_id))
-            self._reader.close()
+            self._reader.abandon()
         return ours
 
 

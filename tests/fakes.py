@@ -27,5 +27,8 @@ class FakeReader:
             raise self.says
         return self.says
 
+    def abandon(self) -> None:
+        self.hold.set()
+
     def close(self) -> None:
         self.hold.set()

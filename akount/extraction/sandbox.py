@@ -92,6 +92,12 @@ class Sandbox:
             os.close(answer_end)
         return _understand(said, outcome)
 
+    def abandon(self) -> None:
+        """Stops whatever is being read, from another thread: the reading thread sees the reader die."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """Ends the reader and whatever it is reading."""
         process, self._process = self._process, None

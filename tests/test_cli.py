@@ -1,0 +1,149 @@
+"""The commands, as a shell calls them."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from make import SAMPLES, submitted
+from people import People
+from service import ROOT
+
+from akount import ledger, scans
+from akount.db import Database
+from akount.errors import Unreadable
+from akount.lifecycle import Runtime
+from akount.models import Job, JobStatus
+from config import Settings
+
+
+class Shell:
+    """Runs our commands with settings of its own."""
+
+    def __init__(self, directory: Path, **environ: str) -> None:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "DATA_", "APP_"))}
+        self.environ = kept | {"DATA_DIR": str(directory), "LOG_LEVEL": "ERROR", "COLUMNS": "150", **environ}
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "akount", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    made = Shell(tmp_path / "var")
+    made("migrate")
+    return made
+
+
+def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))
+    user = json.loads(shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "OWNER", "--json"))
+    key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "OWNER", "--user", user["userId"], "--json"))
+    assert key["key"].startswith("ak_")
+    assert "revoked" in shell("key", "revoke", key["keyId"])
+    assert "already" in shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "ADMIN", code=1)
+    assert "no such tenant" in shell("key", "add", "--tenant", str(uuid.uuid4()), "--role", "OWNER", code=1)
+    assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
+
+
+def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> None:
+    assert "python -m akount migrate" in Shell(tmp_path)("jobs", "list", code=2)
+
+
+def test_config_check_shows_sources_and_masks_secrets(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, REDIS_PASSWORD="hush", DATABASE_URL="postgresql://u:hush@db.example/akount")
+    shown = shell("config", "check")
+    assert "hush" not in shown
+    assert "environment" in shown
+    assert "db.example" in shown
+
+
+def test_config_check_names_every_problem(tmp_path: Path) -> None:
+    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud")("config", "check", code=2)
+    assert "PORT" in shown
+    assert "LOG_LEVEL" in shown
+
+
+def test_doctor_finds_everything_well(shell: Shell) -> None:
+    said = shell("doctor")
+    assert "FAULT" not in said
+    assert said.count("ok ") == 6
+
+
+def test_doctor_says_how_to_mend_each_fault(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, REDIS_URL="redis://127.0.0.1:1/0", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    said = shell("doctor", code=1)
+    assert "DATABASE_URL" in said
+    assert "REDIS_URL" in said
+
+
+def test_scan_reads_files_without_server_and_database(tmp_path: Path) -> None:
+    (tmp_path / "notes.pdf").write_text("no PDF at all")
+    files = [str(SAMPLES / "canal-house-ubl-eur.xml"), str(tmp_path / "notes.pdf"), str(tmp_path / "missing.pdf")]
+    lines = [json.loads(line) for line in Shell(tmp_path / "var")("scan", "--jsonl", *files).splitlines()]
+    assert [line["file"] for line in lines] == files
+    assert lines[0]["fields"]["total"] == "2809.34"
+    assert set(lines[0]) == {
+        "id",
+        "file",
+        "kind",
+        "fields",
+        "confidence",
+        "fieldConfidence",
+        "checks",
+        "warnings",
+        "engine",
+        "seconds",
+    }
+    assert set(lines[0]["fields"]["lines"][0]) == {"description", "quantity", "unit_price", "amount"}
+    assert [line["error"]["code"] for line in lines[1:]] == ["unsupported_type", "unreadable_file"]
+
+
+def test_scan_reads_lists_with_truth(tmp_path: Path) -> None:
+    truth = [json.loads(line) for line in (SAMPLES / "truth.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in Shell(tmp_path)("scan", "--jsonl", "--truth", str(SAMPLES / "truth.jsonl")).splitlines()]
+    assert [line["id"] for line in lines] == [t["id"] for t in truth]
+    assert [line["fields"]["total"].lstrip("-") for line in lines] == [t["truth"]["total"].lstrip("-") for t in truth]
+
+
+def test_scan_shows_a_person_what_was_read(tmp_path: Path) -> None:
+    said = Shell(tmp_path)("scan", str(SAMPLES / "canal-house-ubl-eur.xml"))
+    assert "2809.34" in said
+
+
+def failed(runtime: Runtime, people: People) -> Job:
+    job = submitted(runtime, people.ada)
+    with runtime.database.transaction() as session:
+        held = ledger.claim(session, job.id, worker="host:1:1", lease_seconds=30)
+        assert held
+        ledger.settle(session, held, Unreadable("Nothing to read.", code="damaged"))
+    return job
+
+
+def test_the_ledger_from_a_shell(settings: Settings, runtime: Runtime, people: People) -> None:
+    shell = Shell(settings.directory, DATABASE_URL=settings.database, APP_ENV="test")
+    job, other = failed(runtime, people), failed(runtime, people)
+    listed = [json.loads(line) for line in shell("jobs", "list", "--status", "failed", "--json").splitlines()]
+    assert {line["jobId"] for line in listed} == {str(job.id), str(other.id)}
+    shown = json.loads(shell("jobs", "show", str(job.id)))
+    assert (shown["error"]["code"], shown["tried"][0]["outcome"]) == ("damaged", "failed")
+    shell("jobs", "retry", str(job.id))
+    shell("jobs", "discard", str(other.id), "--reason", "sent twice")
+    assert shell("jobs", "list", "--status", "failed") == ""
+    assert "wrong_status" in shell("jobs", "retry", str(job.id), code=1)
+    assert status(runtime.database, job.id) is JobStatus.WAITING
+    assert "rung" in shell("sweep")
+    assert "archived: 0" in shell("prune")
+    assert scans.find_job(runtime, people.otto.actor, other.id).discard_reason == "sent twice"
+
+
+def status(database: Database, job_id: uuid.UUID) -> JobStatus:
+    with database.snapshot() as session:
+        return session.get_one(Job, job_id).status

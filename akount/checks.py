@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from stdnum import iban as iban_number
 
-from akount.currencies import exponent, to_minor
+from akount.currencies import exponent, whole_minor
 from akount.readings import Reading
 
 OLDEST_YEARS = 15
@@ -133,7 +133,7 @@ _CHECKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (
 
 def _apart(one: Decimal, other: Decimal, currency: str | None) -> int:
     """How many minor units lie between two amounts."""
-    return abs((to_minor(one, currency) or 0) - (to_minor(other, currency) or 0))
+    return abs(whole_minor(one, currency) - whole_minor(other, currency))
 
 
 def _equal(reading: Reading, code: str, one: Decimal, other: Decimal, figures: str, *, slack: int) -> Finding:

@@ -3,9 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The lock names every package, so nothing is resolved here: opencv comes without the desktop libraries that
-# rapidocr's own requirement would pull in (docs/decisions/0003-dependencies.md).
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-check test check format lock samples screenshot migration bench clean
@@ -34,7 +32,7 @@ format: $(VENV)/dev ## format the code
 
 lock: $(VENV)/dev ## resolve requirements*.in into the hashed locks
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" --override requirements-overrides.txt requirements.in -o requirements.txt
+	  --custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
 

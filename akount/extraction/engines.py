@@ -66,6 +66,7 @@ def read_with(engines: Sequence[Engine], source: Source, report: Report) -> Read
     Raises the most telling Unreadable when no engine found a value. A file that is not well (`encrypted`, too large)
     is not offered to the next engine.
     """
+    report = _only_forwards(report)
     refusals: list[Refusal] = []
     errors: list[Unreadable] = []
     best: Reading | None = None
@@ -85,6 +86,19 @@ def read_with(engines: Sequence[Engine], source: Source, report: Report) -> Read
         raise _most_telling(errors)
     report(1.0)
     return replace(cross_checked(best, source), refusals=tuple(refusals))
+
+
+def _only_forwards(report: Report) -> Report:
+    """The report, told only when there is progress: the next engine starts again at nothing."""
+    told = 0.0
+
+    def forwards(share: float) -> None:
+        nonlocal told
+        if share > told:
+            told = min(1.0, share)
+            report(told)
+
+    return forwards
 
 
 def _most_telling(errors: Sequence[Unreadable]) -> Unreadable:

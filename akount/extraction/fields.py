@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from akount.extraction import currencies, dates, headers, identifiers, labels, lines, money, parties, roles, tills, totals
+from akount.extraction import bands, currencies, dates, headers, identifiers, labels, lines, money, parties, roles, tills, totals
 from akount.extraction.layout import Cell, Document, plain, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
@@ -40,6 +40,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         pages=len(document.pages),
         fields=fields,
         lines=tuple(line.as_line(engine) for line in items[:MAX_LINES]),
+        tax_bands=tuple(bands.find_bands(document, amounts, *(_amount(sums, name) for name in ("net", "tax")))),
     )
     return _unturned(_signed(reading, document), {page.number: page.turned for page in document.pages})
 
@@ -52,6 +53,10 @@ def warm() -> None:
     money.currency_codes()
     identifiers.is_iban("")
     identifiers.is_vat_id("")
+
+
+def _amount(sums: totals.Sums, name: str) -> Decimal | None:
+    return sums.chosen[name][0] if name in sums.chosen else None
 
 
 def _add(fields: dict[str, Value], name: str, found: headers.Found | None, engine: str) -> None:
@@ -72,6 +77,7 @@ def _add_dates(fields: dict[str, Value], document: Document, currency: str | Non
             evidence = _evidence(place.cell, place.box, place.text, engine)
             fields[name] = Value(place.day, _weighed(one.confidence, place.cell), evidence)
     _add(fields, "invoice_number", headers.find_number(document, found), engine)
+    _add(fields, "payment_terms", headers.find_terms(document), engine)
 
 
 def _add_parties(fields: dict[str, Value], document: Document, engine: str) -> None:
@@ -111,8 +117,13 @@ def _signed(reading: Reading, document: Document) -> Reading:
         name: replace(value, value=-value.value) if isinstance(value.value, Decimal) else value
         for name, value in reading.fields.items()
     }
-    turned = tuple(replace(line, amount=None if line.amount is None else -line.amount) for line in reading.lines)
-    return replace(reading, fields=fields, lines=turned, credit_note=True)
+    turned = tuple(replace(line, amount=_minus(line.amount), tax_amount=_minus(line.tax_amount)) for line in reading.lines)
+    negative = tuple(replace(band, base=_minus(band.base), amount=_minus(band.amount)) for band in reading.tax_bands)
+    return replace(reading, fields=fields, lines=turned, tax_bands=negative, credit_note=True)
+
+
+def _minus(number: Decimal | None) -> Decimal | None:
+    return None if number is None else -number
 
 
 def _unturned(reading: Reading, turns: dict[int, int]) -> Reading:

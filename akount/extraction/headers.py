@@ -225,3 +225,34 @@ def _joined(value: str, rest: str) -> str:
 def _is_date(cell: Cell, value: str, taken: dict[int, Date]) -> bool:
     date = taken.get(id(cell))
     return date is not None and date.start < len(value) and re.fullmatch(r"[\d./-]+", value) is not None and len(value) <= 10
+
+
+# --- payment terms -----------------------------------------------------------------------------------------------------
+
+_TERMS_LABEL = re.compile(
+    r"^(?:payment terms?|terms of payment|terms|zahlungsbedingung(?:en)?|zahlungsziel|conditions de paiement|"
+    r"conditions de reglement|"
+    r"condiciones de pago|forma de pago|condizioni di pagamento|betalingscondities|betalningsvillkor|"
+    r"condicoes de pagamento|warunki platnosci)\b"
+)
+_TERMS_SENTENCE = re.compile(
+    r"\b(?:payable within|payment due (?:in|within)|net \d+ days|please pay .{0,30}within|zahlbar (?:innerhalb|"
+    r"binnen|sofort|bis)|zahlung innerhalb|"
+    r"payable (?:a|sous|dans)|paiement (?:a|sous|immediat)|due on receipt|fallig innerhalb|betaling binnen)\b"
+)
+
+
+def find_terms(document: Document) -> Found | None:
+    """The sentence that says until when and how to pay: behind or under a label, else by how such sentences begin."""
+    for cell in document.cells:
+        if _TERMS_LABEL.match(cell.plain):
+            behind = cell.text.partition(":")[2].strip()
+            if behind:
+                return Found(behind, cell, cell.box, 80)
+            for other in [*document.right_of(cell)[:1], *document.below(cell, reach=3.0)[:1]]:
+                if any(char.isalpha() for char in other.text):
+                    return Found(other.text, other, other.box, 70)
+    for cell in document.cells:
+        if _TERMS_SENTENCE.search(cell.plain):
+            return Found(cell.text, cell, cell.box, 70)
+    return None

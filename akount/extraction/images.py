@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
 import warnings
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 from akount.errors import Unreadable
 from akount.readings import Source
 
+HEIC_TYPES = ("image/heic", "image/heif")
 MIN_SIDE = 100
 """Pixels; on anything smaller no text can be read."""
 
@@ -18,6 +21,8 @@ def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tup
     """(number, count, RGB image as a person holds it) for each frame. Raises Unreadable for what cannot be a document."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if source.media_type in HEIC_TYPES:
+        _learn_heic()
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         warnings.simplefilter("ignore", UserWarning)  # crooked EXIF and TIFF tags: the pixels decide
@@ -38,8 +43,14 @@ def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tup
             raise Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged") from error
 
 
+def _learn_heic() -> None:
+    """Teach Pillow HEIC when the optional library for it is installed."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+
+
 def _unidentified(source: Source) -> Unreadable:
-    if source.media_type in ("image/heic", "image/heif"):
+    if source.media_type in HEIC_TYPES:
         return Unreadable("HEIC pictures cannot be read by this installation; send the picture as JPEG.", code="heic_unsupported")
     return Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged")
 

@@ -21,6 +21,7 @@ MAX_CHARS = 60_000
 """Characters of one page that are looked at; a dense page of print has 8,000."""
 
 MAX_OBJECTS = 4_000
+MAX_SIDE = 4_000
 _DEVICE = 1_000_000  # pdfium maps to whole pixels: on a page this wide they are exact enough
 _SPAN = 1_000.0  # points, about the size of a page
 _INVISIBLE_MODE = 3
@@ -94,10 +95,13 @@ def open_page(document: Any, index: int) -> Iterator[Any]:
         page.close()
 
 
-def render(page: Any, dpi: int, max_pixels: int) -> Any:
-    """The page as an RGB image of Pillow. Raises Unreadable `too_many_pixels`, also for pages of absurd size."""
+def render(page: Any, dpi: float, max_pixels: int) -> Any:
+    """The page as an RGB image of Pillow, coarser than asked for when it would be wider or higher than MAX_SIDE pixels.
+
+    Raises Unreadable `too_many_pixels` for a page that is too large even so.
+    """
     width, height = page.get_size()
-    scale = dpi / 72
+    scale = min(dpi / 72, MAX_SIDE / max(width, height, 1.0))
     if not 0 < width * height * scale * scale <= max_pixels:
         raise Unreadable("A page of the PDF is too large to be read; send it in a usual paper size.", code="too_many_pixels")
     return page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
@@ -269,7 +273,7 @@ def _seen(page: Any, words: list[Word]) -> list[Word]:
     """Those pale or tiny words that differ from their background when the page is rendered (white on dark, say)."""
     if not words:
         return []
-    image = render(page, 72, 4_000_000).convert("L")
+    image = render(page, 72, MAX_SIDE**2).convert("L")
     width, height = image.size
     seen = []
     for word in words:

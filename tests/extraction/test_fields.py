@@ -127,6 +127,13 @@ def test_the_lines_of_a_table() -> None:
     assert [one.amount for one in ENGLISH.lines] == [Decimal(100), Decimal(100)]
 
 
+def test_the_bands_of_the_tax_and_the_terms() -> None:
+    assert [(band.rate, band.base, band.amount) for band in GERMAN.tax_bands] == [
+        (Decimal(19), Decimal("2710.00"), Decimal("514.90"))
+    ]
+    assert GERMAN.get("payment_terms") == "Zahlbar bis 03.05.2024 ohne Abzug."
+
+
 def test_a_total_that_arithmetic_confirms_is_sure() -> None:
     assert ENGLISH.fields["total"].confidence >= 85
     assert GERMAN.fields["total"].confidence >= 85

@@ -1,0 +1,340 @@
+"""The web server as it is shipped: real gunicorn, its workers, its refusals to start and its way to stop."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+import pytest
+from api_help import Worker, opened
+from conftest import make_settings, postgres_copy
+from make import pdf
+from people import People, Person, settle_in
+from servers import Server
+
+import config
+from akount import db
+from akount.lifecycle import Runtime
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 1 << 20
+
+
+class Web:
+    """A gunicorn of our own, on a free port of this machine."""
+
+    def __init__(self, settings: config.Settings, **environ: str) -> None:
+        directory = settings.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = directory / f"web-{self.port}.log"
+        said = {
+            "APP_ENV": "test",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "DATA_DIR": str(directory),
+            "DATABASE_URL": settings.database,
+            "LOG_FORMAT": "json",
+            "PATH": os.environ["PATH"],
+            **environ,
+        }
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log)
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + 40
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if self.get("/health/ready", {}).status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        family = [psutil.Process(self.process.pid), *self.workers()] if self.process.poll() is None else []
+        self.process.terminate()
+        try:
+            self.process.wait(35)
+        except subprocess.TimeoutExpired:
+            for member in family:
+                member.kill()
+            self.process.wait(10)
+            raise
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def get(self, path: str, headers: dict[str, str]) -> httpx.Response:
+        """An answer over a connection of its own, so that any worker may give it."""
+        return httpx.get(self.url + path, headers=headers, timeout=30, trust_env=False)
+
+    def upload(self, person: Person, data: bytes) -> httpx.Response:
+        files = {"file": ("a.pdf", io.BytesIO(data))}
+        return httpx.post(f"{self.url}/api/business/bills/scan", headers=person.headers, files=files, timeout=60, trust_env=False)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the log says, line by line; every line is JSON."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> config.Settings:
+    return make_settings(tmp_path_factory.mktemp("web"), postgres_copy(postgres))
+
+
+@pytest.fixture(scope="module")
+def web(settings: config.Settings) -> Iterator[Web]:
+    """Two workers, as by default."""
+    with Web(settings, WEB_PROCESSES="2") as web:
+        yield web
+
+
+@pytest.fixture(scope="module")
+def runtime(web: Web, settings: config.Settings) -> Iterator[Runtime]:
+    with opened(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def people(runtime: Runtime) -> People:
+    return settle_in(runtime.database)
+
+
+@pytest.fixture
+def worker(runtime: Runtime) -> Iterator[Worker]:
+    hired = Worker(runtime)
+    yield hired
+    hired.stop()
+
+
+def refusal(settings: config.Settings, **environ: str) -> tuple[int, str]:
+    """How a gunicorn that cannot serve ends, and all it says."""
+    web = Web(settings, **environ)
+    try:
+        return web.process.wait(30), web.log.read_text()
+    finally:
+        web.process.kill()
+
+
+def stream_lines(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in response.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+# --- serving --------------------------------------------------------------------------------------
+
+
+def test_it_answers_health_and_takes_an_upload(web: Web, people: People) -> None:
+    assert web.get("/health/live", {}).json() == {"status": "ok"}
+    assert web.get("/health", {}).json()["status"] == "ok"
+    answer = web.upload(people.ada, pdf())
+    assert answer.status_code == 202
+    assert web.get(answer.json()["statusUrl"], people.ada.headers).json()["status"] == "waiting"
+
+
+def test_every_worker_knows_the_jobs_and_the_tickets_of_the_others(web: Web, people: People, worker: Worker) -> None:
+    assert len(web.workers()) == 2
+    said = web.upload(people.ada, pdf()).json()
+    worker.process(uuid.UUID(said["jobId"]))
+    for path, headers in ((said["statusUrl"], people.ada.headers), (said["streamUrl"], {})):
+        answers = [web.get(path, headers) for _ in range(12)]
+        assert [answer.status_code for answer in answers] == [200] * 12
+        assert all('"completed"' in answer.text for answer in answers)
+
+
+def test_a_job_that_another_process_completes_is_told_to_who_watches(web: Web, people: People, worker: Worker) -> None:
+    said = web.upload(people.ada, pdf()).json()
+    address = web.url + said["streamUrl"]
+    with httpx.stream("GET", address, timeout=30, trust_env=False) as stream:
+        coming = stream_lines(stream)
+        assert [next(coming)["event"], next(coming)["event"]] == ["connected", "initial"]
+        worker.process(uuid.UUID(said["jobId"]))
+        *_, last = coming
+    assert last["event"] == "completed"
+    assert last["result"]["documentId"] == said["documentId"]
+
+
+def test_a_patient_question_is_answered_when_another_process_completes_the_job(web: Web, people: People, worker: Worker) -> None:
+    said = web.upload(people.ada, pdf()).json()
+    with ThreadPoolExecutor(1) as waiting:
+        asked = waiting.submit(web.get, said["statusUrl"], people.ada.headers | {"Prefer": "wait=20"})
+        time.sleep(0.3)
+        with worker.at_work(uuid.UUID(said["jobId"])):
+            answer = asked.result(15)
+    assert answer.json()["status"] == "active"
+    assert answer.headers["Preference-Applied"] == "wait=20"
+
+
+def test_a_far_too_large_upload_is_refused_before_it_is_sent(web: Web, people: People) -> None:
+    head = (
+        "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        f"Content-Length: {10**12}\r\nAuthorization: {people.ada.headers['Authorization']}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", web.port), timeout=20) as sent:
+        sent.sendall(head.encode())
+        assert sent.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_chunked_upload_is_held_to_the_limit_too(web: Web, people: People) -> None:
+    def chunks(total: int) -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n' + pdf()
+        for _ in range(total // MIB):
+            yield b"%" * MIB
+        yield b"\r\n--x--\r\n"
+
+    def send(total: int) -> int:
+        headers = people.ada.headers | {"Content-Type": "multipart/form-data; boundary=x"}
+        address = f"{web.url}/api/business/bills/scan"
+        return httpx.post(address, headers=headers, content=chunks(total), timeout=60, trust_env=False).status_code
+
+    assert send(2 * MIB) == 202
+    with contextlib.suppress(httpx.WriteError, httpx.ReadError):  # refused while the client was still sending
+        assert send(20 * MIB) == 413
+
+
+def test_each_request_leaves_one_line_without_key_or_ticket(web: Web, people: People, worker: Worker) -> None:
+    said = web.upload(people.ada, pdf()).json()
+    worker.process(uuid.UUID(said["jobId"]))
+    sent_id = f"request-{uuid.uuid4()}"
+    web.get(said["streamUrl"], {"X-Request-ID": sent_id})
+    (line,) = [line for line in web.lines() if line.get("request_id") == sent_id]
+    assert (line["event"], line["status"], line["tenant"]) == ("request", 200, str(people.ada.actor.tenant))
+    assert line["path"] == f"/api/ai/jobs/{said['jobId']}/stream"
+    text = web.log.read_text()
+    assert "ticket" not in text
+    assert people.ada.key not in text
+    assert "/health" not in text
+
+
+def test_many_uploads_at_once_are_not_held_in_memory(settings: config.Settings, people: People) -> None:
+    """One worker takes twenty files of 5 MiB at once; held in memory they would be a hundred."""
+    with Web(settings, WEB_PROCESSES="1", WEB_THREADS="24") as web:
+        made = pdf()
+
+        def upload(number: int) -> int:
+            data = made + b"%d" % number + b"%" * (5 * MIB)
+            return web.upload(people.ada, data).status_code
+
+        assert upload(1000) == 202  # what is imported with the first upload is there now
+        (process,) = web.workers()
+        before = peak = process.memory_info().rss
+        with ThreadPoolExecutor(20) as senders:
+            sent = [senders.submit(upload, number) for number in range(20)]
+            while not all(each.done() for each in sent):
+                peak = max(peak, process.memory_info().rss)
+                time.sleep(0.01)
+        assert [each.result() for each in sent] == [202] * 20
+        assert (peak - before) / MIB < 60
+        assert (process.memory_info().rss - before) / MIB < 60
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+def test_term_ends_an_open_stream_at_once_and_all_is_clean(settings: config.Settings, people: People) -> None:
+    with Web(settings, WEB_PROCESSES="2", LOG_LEVEL="DEBUG") as web:
+        said = web.upload(people.ada, pdf()).json()
+        with httpx.stream("GET", web.url + said["streamUrl"], timeout=40, trust_env=False) as stream:
+            coming = stream_lines(stream)
+            assert [next(coming)["event"], next(coming)["event"]] == ["connected", "initial"]
+            started = time.monotonic()
+            web.process.send_signal(signal.SIGTERM)
+            assert list(coming) == []  # ended in order, not torn off
+        assert web.process.wait(30) == 0
+        assert time.monotonic() - started < 20
+        closed = [line["part"] for line in web.lines() if line["event"] == "closed"]
+        assert [part for part in closed if part in {"streams", "database"}] in (
+            ["streams", "database"] * 2,
+            ["streams", "streams", "database", "database"],
+        )
+        assert not [line for line in web.lines() if line["level"] in {"error", "warning"}]
+
+
+def test_an_upload_that_is_under_way_at_term_is_taken(settings: config.Settings, people: People) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n' + pdf() + b"\r\n--x--\r\n"
+    head = (
+        "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        f"Content-Length: {len(body)}\r\nAuthorization: {people.ada.headers['Authorization']}\r\n\r\n"
+    )
+    with (
+        Web(settings, WEB_PROCESSES="1") as web,
+        socket.create_connection(("127.0.0.1", web.port), timeout=20) as sent,
+    ):
+        sent.sendall(head.encode() + body[:300])
+        time.sleep(0.5)
+        web.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        sent.sendall(body[300:])
+        assert sent.recv(4096).startswith(b"HTTP/1.1 202 ")
+        assert web.process.wait(30) == 0
+
+
+def test_a_worker_that_is_killed_is_replaced(settings: config.Settings, people: People) -> None:
+    with Web(settings, WEB_PROCESSES="1") as web:
+        (first,) = web.workers()
+        first.kill()
+        first.wait(10)
+        deadline = time.monotonic() + 20
+        while not web.workers() or web.workers()[0].pid == first.pid:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert web.upload(people.ada, pdf()).status_code == 202
+
+
+# --- refusing to start ----------------------------------------------------------------------------
+
+
+def test_an_old_schema_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, f"sqlite:///{tmp_path / 'old.db'}")
+    status, said = refusal(settings, WEB_PROCESSES="3")
+    assert status == 2
+    assert "run `python -m akount migrate`" in said
+    assert len(said.strip().splitlines()) == 1, said
+
+
+def test_a_schema_from_the_past_is_refused_too(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, f"sqlite:///{tmp_path / 'old.db'}")
+    db.migrate(settings.database, "0001")
+    status, said = refusal(settings)
+    assert (status, len(said.strip().splitlines())) == (2, 1), said
+
+
+def test_wrong_settings_are_refused_by_name(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, f"sqlite:///{tmp_path / 'a.db'}")
+    status, said = refusal(settings, WEB_THREADS="many", APP_ENV="production", SECRET_KEY="a-short-secret")
+    assert status == 2
+    assert "WEB_THREADS:" in said
+    assert "SECRET_KEY:" in said
+    assert "a-short-secret" not in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_is_away_is_told_in_one_sentence(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, "postgresql://somebody:a-secret@127.0.0.1:1/nothing")
+    status, said = refusal(settings)
+    assert status == 1
+    assert len(said.strip().splitlines()) == 1, said
+    assert "a-secret" not in said

@@ -25,7 +25,7 @@ MAX_LINES = 5_000
 MAX_DIGITS = 18
 """Digits of an amount: what still fits a 64-bit integer of minor units."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Reading:
 
 
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
-    """The text on one line, without control, zero-width and direction characters, cut to the limit."""
+    """The text on one line, without control, zero-width and direction characters and half pairs, cut to the limit."""
     return " ".join(_CONTROL.sub(" ", text).split())[:limit]
 
 
@@ -153,7 +153,7 @@ def reading_from_json(raw: Any) -> Reading:
             warnings=tuple(_text(w) for w in raw["warnings"][:100]),
             refusals=tuple(Refusal(**{k: _text(v) for k, v in r.items()}) for r in raw["refusals"][:20]),
         )
-    except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
+    except (KeyError, TypeError, AttributeError, InvalidOperation, OverflowError) as error:
         raise ValueError(f"not a reading: {type(error).__name__}") from error
 
 
@@ -196,7 +196,8 @@ def _decimal(raw: Any) -> Decimal | None:
     if raw is None:
         return None
     number = Decimal(str(raw))
-    if not number.is_finite() or number.adjusted() >= MAX_DIGITS or len(number.as_tuple().digits) > 2 * MAX_DIGITS:
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or number.adjusted() >= MAX_DIGITS or max(len(digits), -exponent) > 2 * MAX_DIGITS:
         raise ValueError("a number out of range")
     return number
 

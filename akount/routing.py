@@ -57,11 +57,13 @@ def route(
         return Routing(
             Route.MANUAL_ENTRY, f"Confidence {confidence} is below {policy.review_confidence}: please enter the figures."
         )
-    reasons = [f"check failed: {f.detail}" for f in findings if not f.passed]
-    reasons += [f"warning: {w}" for w in warnings]
+    reasons = [f"check failed: {f.detail.rstrip('.')}" for f in findings if not f.passed]
+    reasons += [f"warning: {w.rstrip('.')}" for w in warnings]
     if confidence < policy.auto_create_confidence:
         reasons.append(f"confidence {confidence} is below {policy.auto_create_confidence}")
-    if total is None or abs(total) > policy.limit:
+    if total is None:
+        reasons.append("no total was found")
+    elif abs(total) > policy.limit:
         reasons.append(f"the total is above the limit of {policy.limit}")
     if new_user:
         reasons.append("the uploads of a new user are reviewed at first")

@@ -5,12 +5,29 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 from akount.errors import Unreadable
 from akount.readings import Source
+
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    SyntaxError,
+    EOFError,
+    RuntimeError,
+    AttributeError,
+    struct.error,
+    zlib.error,
+)
+"""What the decoders of Pillow raise on damaged files."""
 
 HEIC_TYPES = ("image/heic", "image/heif")
 MIN_SIDE = 100
@@ -39,7 +56,7 @@ def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tup
             raise _unidentified(source) from error
         except Unreadable:
             raise
-        except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        except _DAMAGE as error:
             raise Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged") from error
 
 

@@ -136,30 +136,41 @@ def _score(
         for role in ("net", "tax", "tendered", "change", "subtotal", "rounding")
     }
     largest = max((abs(value) for value, one in candidates.items() if not _is_elsewhere(one)), default=ZERO)
-    for value, one in candidates.items():
-        label = _label_score(one.best)
-        one.score = label
-        if label >= _PLAIN_TOTAL * 0.7 and one.best.role in ("total", "due"):
-            one.reasons.add("label")
-        if one.best.role == "total" and one.best.strength == labels.STRONG:
-            one.reasons.add("strong")
-        if abs(value) == largest:
-            one.score += 1.0
-            one.reasons.add("largest")
-        if len(one.places) > 1:
-            one.score += min(0.9, 0.3 * (len(one.places) - 1))
-            one.reasons.add("repeated")
+    for one in candidates.values():
+        _score_label(one)
         _score_arithmetic(one, values, candidates)
-        if line_sum is not None and value == line_sum:
-            one.score += 0.8
-            one.reasons.add("lines")
-        if one.best.role == "net" and abs(value) == largest and document.scanned:
-            one.score += 1.2  # tills that call what is to be paid the net amount
-        last = max(place.amount.cell.row for place in one.places)
-        one.score += 0.6 * last / max(1, len(document.rows))
-        if any(place.amount.currency for place in one.places):
-            one.score += 0.3
+        _score_size(one, largest, line_sum, scanned=document.scanned)
+        _score_place(one, len(document.rows))
     _prefer_rounded(candidates, values["rounding"])
+
+
+def _score_label(one: Candidate) -> None:
+    one.score = _label_score(one.best)
+    if one.score >= _PLAIN_TOTAL * 0.7 and one.best.role in ("total", "due"):
+        one.reasons.add("label")
+    if one.best.role == "total" and one.best.strength == labels.STRONG:
+        one.reasons.add("strong")
+
+
+def _score_size(one: Candidate, largest: Decimal, line_sum: Decimal | None, *, scanned: bool) -> None:
+    if abs(one.value) == largest:
+        one.score += 1.0
+        one.reasons.add("largest")
+        if scanned and one.best.role == "net":
+            one.score += 1.2  # tills that call what is to be paid the net amount
+    if line_sum is not None and one.value == line_sum:
+        one.score += 0.8
+        one.reasons.add("lines")
+
+
+def _score_place(one: Candidate, rows: int) -> None:
+    """Totals stand low on the page, are printed more than once, and beside a currency."""
+    if len(one.places) > 1:
+        one.score += min(0.9, 0.3 * (len(one.places) - 1))
+        one.reasons.add("repeated")
+    one.score += 0.6 * max(place.amount.cell.row for place in one.places) / max(1, rows)
+    if any(place.amount.currency for place in one.places):
+        one.score += 0.3
 
 
 def _is_elsewhere(one: Candidate) -> bool:

@@ -39,10 +39,10 @@ class Watch:
 
     def tell(self, job: Job | None) -> None:
         """From the watching thread: the job has changed; None: the process is stopping."""
-        if job is None or job.version != self.version:
+        if job is None or job.version > self.version:  # the job may have been read before this watch began
             self._changes.put(job)
         if job is not None:
-            self.version = job.version
+            self.version = max(job.version, self.version)
 
 
 class Watcher:
@@ -85,6 +85,9 @@ class Watcher:
     def _add(self, job_id: uuid.UUID, watch: Watch) -> None:
         with self._change:
             self._watches.setdefault(job_id, set()).add(watch)
+            if self._ending:  # closed since it was let in
+                watch.tell(None)
+                return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
                 self._thread.start()

@@ -20,6 +20,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + uploads.FORM_OVERHEAD
     app.config["MAX_FORM_PARTS"] = uploads.FORM_PARTS
     app.request_class = uploads.UploadRequest
+    app.url_map.merge_slashes = False  # a path is right or 404; a redirect would be HTML and repeat the sender's Host
 
     runtime = app.extensions["akount"] = open_runtime(settings)
     require_head(runtime.database)

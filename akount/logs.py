@@ -1,7 +1,7 @@
 """Structured logs: one line per request and per step of a job, JSON in production, readable in development.
 
 What is bound with `structlog.contextvars` (request id, tenant, job, …) stands on every line. No document text, no
-secret, no e-mail address goes into a line: lines are built from ids, codes and numbers.
+secret, no e-mail address goes into a line: lines are built from ids, codes and numbers, tracebacks have no variables.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 QUIET = ("pypdf", "rapidocr", "RapidOCR", "PIL", "factur-x", "facturx", "alembic", "huey", "urllib3")
@@ -23,7 +24,7 @@ def configure(*, as_json: bool, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), structlog.processors.JSONRenderer()]
         if as_json
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )

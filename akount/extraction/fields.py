@@ -17,19 +17,8 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         for cell in document.cells:
             cell.label_text = labels.mended(cell.text)
     amounts = money.amounts(document)
-    labelled = roles.label_amounts(document, amounts)
-    items = lines.find_lines(document, amounts)
-    sums = totals.find_sums(document, labelled, lines.line_sum(items))
-    fields = {
-        name: Value(value, _weighed(sure, place.cell), _evidence(place.cell, place.box, place.text, engine))
-        for name, (value, place, sure) in sums.chosen.items()
-    }
+    fields, items, sums = _find_money(document, amounts, engine)
     total = sums.chosen.get("total")
-    if not items and document.scanned:
-        printed = [sums.chosen[name][0] for name in ("total", "net") if name in sums.chosen]
-        items = tills.find_till_lines(document, amounts, printed)
-        if items:
-            fields["total"] = replace(fields["total"], confidence=max(fields["total"].confidence, 90))
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
     _add(fields, "currency", currency, engine)
     _add_dates(fields, document, currency.value if currency else None, engine)
@@ -43,6 +32,24 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         tax_bands=tuple(bands.find_bands(document, amounts, *(_amount(sums, name) for name in ("net", "tax")))),
     )
     return _unturned(_signed(reading, document), {page.number: page.turned for page in document.pages})
+
+
+def _find_money(
+    document: Document, amounts: list[money.Amount], engine: str
+) -> tuple[dict[str, Value], list[lines.Item], totals.Sums]:
+    """The sums and the positions; positions of a till that add up to the total confirm it."""
+    items = lines.find_lines(document, amounts)
+    sums = totals.find_sums(document, roles.label_amounts(document, amounts), lines.line_sum(items))
+    fields = {
+        name: Value(value, _weighed(sure, place.cell), _evidence(place.cell, place.box, place.text, engine))
+        for name, (value, place, sure) in sums.chosen.items()
+    }
+    if not items and document.scanned and "total" in fields:
+        printed = [sums.chosen[name][0] for name in ("total", "net") if name in sums.chosen]
+        items = tills.find_till_lines(document, amounts, printed)
+        if items:
+            fields["total"] = replace(fields["total"], confidence=max(fields["total"].confidence, 90))
+    return fields, items, sums
 
 
 def warm() -> None:

@@ -37,7 +37,20 @@ _NAMES = {
 }
 """Words that hint at a currency where none is printed, the plainest first."""
 
-_SHARED_SIGN = "$"
+_DOLLARS = {
+    "sdn bhd": "MYR",
+    "canada": "CAD",
+    "hst": "CAD",
+    "qst": "CAD",
+    "tvq": "CAD",
+    "abn": "AUD",
+    "australia": "AUD",
+    "new zealand": "NZD",
+    "singapore": "SGD",
+    "mexico": "MXN",
+    "hong kong": "HKD",
+}
+"""Words of countries whose money is written with a bare $ as well."""
 
 
 def find_currency(document: Document, amounts: Sequence[Amount], total: Amount | None) -> Found | None:
@@ -57,8 +70,15 @@ def find_currency(document: Document, amounts: Sequence[Amount], total: Amount |
         code, count = votes.most_common(1)[0]
         cell, box = places.get(code) or next(iter(places.values()))
         sure = 95 if count >= 3 and len(votes) == 1 else 85 if count >= 3 else 70
+        if _is_shared(cell, code, document):
+            sure = 70
         return Found(code, cell, box, sure)
     return _currency_by_country(document)
+
+
+def _is_shared(cell: Cell, code: str, document: Document) -> bool:
+    """Whether nothing but a bare $ speaks for the currency."""
+    return "$" in cell.text and code.endswith("D") and code not in document.text and "US$" not in document.text
 
 
 def _codes_in_heading(cell: Cell) -> Iterator[tuple[str, int]]:
@@ -107,6 +127,10 @@ _COMMON = frozenset(
 
 def _settle_dollars(votes: Counter[str], document: Document) -> Counter[str]:
     """A bare $ is the dollar of the country when another dollar code, or another currency's country, is named."""
+    if "USD" in votes and len(votes) == 1 and not re.search(r"\bUSD\b|US\$", document.text):
+        text = f" {plain(document.text)} "
+        code = next((code for word, code in _DOLLARS.items() if f" {word} " in text), "USD")
+        return Counter({code: votes["USD"]})
     others = {code for code in votes if code != "USD" and code.endswith("D") and code in _COMMON}
     if "USD" in votes and len(others) == 1 and "USD" not in document.text:
         code = others.pop()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from decimal import Decimal
 
 from akount.extraction import bands, currencies, dates, headers, identifiers, labels, lines, money, parties, roles, tills, totals
-from akount.extraction.layout import Cell, Document, plain, turn_box
+from akount.extraction.layout import Cell, Document, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
 
@@ -113,8 +112,7 @@ def _weighed(confidence: int, cell: Cell) -> int:
 
 def _signed(reading: Reading, document: Document) -> Reading:
     """Credits negative: when the title says credit note and the printed total is positive, every amount is turned."""
-    title = " ".join(plain(row.text) for row in document.rows[: max(12, len(document.rows) // 3)])
-    credit = any(re.search(rf"\b{re.escape(phrase)}\b", title) for phrase in labels.words("credit"))
+    credit = _is_credit(document)
     total = reading.get("total")
     if not isinstance(total, Decimal):
         return replace(reading, credit_note=credit)
@@ -127,6 +125,16 @@ def _signed(reading: Reading, document: Document) -> Reading:
     turned = tuple(replace(line, amount=_minus(line.amount), tax_amount=_minus(line.tax_amount)) for line in reading.lines)
     negative = tuple(replace(band, base=_minus(band.base), amount=_minus(band.amount)) for band in reading.tax_bands)
     return replace(reading, fields=fields, lines=turned, tax_bands=negative, credit_note=True)
+
+
+def _is_credit(document: Document) -> bool:
+    """Whether a short text up on the pages begins with a word for a credit note; in sentences such words mean little."""
+    for row in document.rows[: max(12, len(document.rows) // 3)]:
+        for cell in row.cells:
+            first = any(cell.plain == phrase or cell.plain.startswith(f"{phrase} ") for phrase in labels.words("credit"))
+            if first and cell.plain.count(" ") < 6:
+                return True
+    return False
 
 
 def _minus(number: Decimal | None) -> Decimal | None:

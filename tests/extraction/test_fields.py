@@ -206,3 +206,22 @@ def test_what_is_paid_in_cash_is_not_the_total() -> None:
         (200, 8, "6.50"),
     )
     assert reading.get("total") == Decimal("3.50")
+
+
+def test_a_word_for_credit_notes_inside_of_a_sentence_changes_nothing() -> None:
+    reading = printed(
+        (60, 1, "Alpha Supplies Ltd"),
+        (60, 3, "Après avoir reçu ce document, payez la somme suivante"),
+        (60, 8, "Total"),
+        (300, 8, "120.00 EUR"),
+    )
+    assert not reading.credit_note
+    assert reading.get("total") == Decimal(120)
+
+
+@pytest.mark.parametrize(
+    ("address", "currency"), [("Toronto, Canada", "CAD"), ("Auckland, New Zealand", "NZD"), ("Springfield, IL 62701", "USD")]
+)
+def test_a_bare_dollar_is_that_of_the_country(address: str, currency: str) -> None:
+    reading = printed((60, 1, "Alpha Supplies Ltd"), (60, 2, address), (60, 8, "Total"), (300, 8, "$120.00"))
+    assert reading.get("currency") == currency

@@ -1,6 +1,7 @@
 """Both databases keep what they are given, lose no update, and fail in our own words (D5)."""
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from conftest import postgres_copy
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -29,6 +31,21 @@ from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant
 ROOT = Path(__file__).parent.parent
 TABLES = set(Base.metadata.tables)
 THREADS, TIMES = 8, 10
+
+
+@pytest.fixture(scope="module")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "test.db"
+    db.migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> str:
+    """An empty database at head, on both; a copy, because migrating takes longer than most tests."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'test.db')}"
+    return postgres_copy(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

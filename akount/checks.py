@@ -83,10 +83,11 @@ def _line_products(reading: Reading) -> Iterator[Finding]:
     if not whole:
         return
     currency = reading.get("currency")
+    sign = -1 if reading.credit_note else 1  # a credit note prints what it gives back as positive quantities and prices
     wrong = [
         number
         for number, line in enumerate(whole, 1)
-        if _apart(line.quantity * line.unit_price, line.amount, currency) > 1  # type: ignore[operator, arg-type]
+        if _apart(sign * line.quantity * line.unit_price, line.amount, currency) > 1  # type: ignore[operator, arg-type]
     ]
     detail = f"Quantity times price is not the amount on {len(wrong)} of {len(whole)} lines (first: {wrong[0]})." if wrong else ""
     yield Finding("line_products", not wrong, detail or f"Quantity times price is the amount on all {len(whole)} lines.")

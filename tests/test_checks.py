@@ -185,6 +185,12 @@ def test_quantity_times_price_is_the_amount(quantity: str, price: str, amount: s
     assert outcome(finding("line_products", replace(plain(currency=currency), lines=(line,)))) is passed
 
 
+@pytest.mark.parametrize(("amount", "passed"), [("-20.00", True), ("20.00", False)])
+def test_a_credit_note_gives_back_quantity_times_price(amount: str, passed: bool) -> None:
+    line = Line("Returned", Decimal(2), Decimal("10.00"), Decimal(amount))
+    assert outcome(findings(replace(plain(), credit_note=True, lines=(line,)))["line_products"]) is passed
+
+
 def test_lines_that_are_not_whole_are_not_multiplied() -> None:
     half = (Line("x", Decimal(1), None, Decimal(5)), Line("y", None, Decimal(5), Decimal(5)), Line("z", Decimal(1), Decimal(5)))
     assert finding("line_products", replace(plain(), lines=half)) is None

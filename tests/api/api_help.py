@@ -1,6 +1,7 @@
-"""What the tests of the HTTP API share: a quick database, a reader at work, events out of a stream."""
+"""What the tests of the HTTP API share: a quick database, a worker, a body that notes who reads it, events out of a stream."""
 
 import contextlib
+import io
 import json
 import threading
 import uuid
@@ -85,6 +86,16 @@ class Worker:
         """Ends its thread."""
         self._pulse.stop()
         self._pulse.join(5)
+
+
+class Unread(io.BytesIO):
+    """A body that notes whether anybody read it."""
+
+    was_read = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.was_read = True
+        return super().read(size)
 
 
 def events(stream: TestResponse) -> Iterator[dict[str, Any]]:

@@ -300,9 +300,10 @@ def test_a_refusal_leaves_its_line_too(client: FlaskClient, people: People) -> N
 
 def test_who_asked_before_is_not_named_on_the_line_of_who_asks_now(client: FlaskClient, people: People) -> None:
     lines_of(client, "GET", "/api/business/bills", people.ada.headers | {"X-Request-ID": "the-request-of-ada"})
+    structlog.contextvars.bind_contextvars(job="of-before")
     (line,) = lines_of(client, "GET", "/nothing", {})
     assert line["request_id"] != "the-request-of-ada"
-    assert not {"tenant", "actor"} & line.keys()
+    assert not {"tenant", "actor", "job"} & line.keys()
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])

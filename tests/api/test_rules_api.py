@@ -1,12 +1,11 @@
 """Who may do what: every route of the application × every role × one's own things and another's (A1, A4)."""
 
-import io
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from api_help import Worker, opened, serving, settings_for
+from api_help import Unread, Worker, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
 from make import submitted
@@ -210,16 +209,6 @@ def test_a_key_of_a_lower_role_than_its_user_has_the_lower_role(client: FlaskCli
         token = accounts.add_key(session, people.ada.actor.tenant, Role.VIEWER, "look only", user.id)[1]
     answer = client.post("/api/business/bills/scan", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
-
-
-class Unread(io.BytesIO):
-    """A body that notes whether anybody read it."""
-
-    was_read = False
-
-    def read(self, size: int | None = -1) -> bytes:
-        self.was_read = True
-        return super().read(size)
 
 
 @pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.VIEWER, 403)])

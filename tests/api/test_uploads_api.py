@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_help import DATABASES, opened, serving, settings_for
+from api_help import DATABASES, Unread, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
 from make import BILL, pdf
@@ -52,16 +52,6 @@ def nothing_left_behind(settings: config.Settings) -> Iterator[None]:
     """Whatever a test sends, in the end no half-received file lies about."""
     yield
     assert list((settings.directory / "files" / ".incoming").glob("*")) == []
-
-
-class Unread(io.BytesIO):
-    """A body that notes whether anybody read it."""
-
-    was_read = False
-
-    def read(self, size: int | None = -1) -> bytes:
-        self.was_read = True
-        return super().read(size)
 
 
 def file_part(data: bytes, filename: bytes = b"a.pdf", name: bytes = b"file") -> bytes:

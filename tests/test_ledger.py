@@ -17,7 +17,7 @@ from hypothesis import settings as profile
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import booleans, data, sampled_from
 from shared import empty, in_a_hurry, shared_url
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from akount import accounts, db, ledger
@@ -370,6 +370,29 @@ def test_a_beat_that_comes_before_the_sweep_saves_the_job(database: Database) ->
     with database.transaction() as session:
         assert ledger.beat(session, claim, lease_seconds=30, progress=30)
     assert recovered(database) == []
+
+
+def test_a_beat_that_comes_while_the_sweep_looks_saves_the_job(database: Database) -> None:
+    if database.sqlite:
+        pytest.skip("on SQLite nobody writes while a sweep looks")
+    claim = held(database, worker=ELSEWHERE)
+    later(database, claim.job_id, lease_until=now() - SECOND)
+    beats: list[bool] = []
+
+    def beat(*said: Any) -> None:
+        if not beats and said[2].startswith("SELECT jobs"):
+            beats.append(True)
+            with database.transaction() as session:
+                assert ledger.beat(session, claim, lease_seconds=30, progress=30)
+
+    event.listen(database.engine, "after_cursor_execute", beat)
+    try:
+        assert recovered(database) == []
+    finally:
+        event.remove(database.engine, "after_cursor_execute", beat)
+    assert beats
+    assert job_of(database, claim.job_id).status is JobStatus.ACTIVE
+    assert attempts_of(database, claim.job_id) == []
 
 
 # --- the fence ---

@@ -163,6 +163,15 @@ def test_closing_ends_every_wait_at_once(runtime: Runtime, ada: Person, watcher:
     assert time.monotonic() - started < SOON
 
 
+def test_closing_ends_the_watching_though_nobody_waits(runtime: Runtime, ada: Person, watcher: Watcher) -> None:
+    with watcher.watching(submitted(runtime, ada)):
+        pass
+    time.sleep(0.3)  # by now it sleeps until somebody comes
+    watcher.close()
+    assert watcher._thread is not None
+    assert not watcher._thread.is_alive()
+
+
 def test_after_closing_nobody_is_let_in(runtime: Runtime, ada: Person, watcher: Watcher) -> None:
     job = submitted(runtime, ada)
     watcher.close()

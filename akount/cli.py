@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import config
-from akount import __version__, accounts, db, demo, doctor, ledger, logs, offline, scans
+from akount import __version__, accounts, backlog, db, demo, doctor, ledger, logs, offline, scans, workers
 from akount.api.schemas import job_json
 from akount.errors import AkountError, SettingsError
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
@@ -263,7 +264,7 @@ def jobs() -> None:
 def jobs_list(status: str | None, queue: str | None, limit: int, as_json: bool) -> None:
     """The newest jobs in the history."""
     with _runtime() as runtime, runtime.database.snapshot() as session:
-        found = ledger.listed(session, status=JobStatus(status) if status else None, queue=queue, limit=limit)
+        found = backlog.listed(session, status=JobStatus(status) if status else None, queue=queue, limit=limit)
     for job in found:
         line = f"{job.id}  {job.queue:13} {job.status:10} {job.attempts}/{job.max_attempts}  {job.created_at:%Y-%m-%d %H:%M:%S}"
         click.echo(json.dumps(job_json(job)) if as_json else f"{line}  {job.error_code or ''}")
@@ -299,6 +300,51 @@ def jobs_discard(job_ids: Sequence[uuid.UUID], reason: str) -> None:
         for job_id in job_ids:
             scans.discard(runtime, accounts.SHELL, job_id, reason)
             click.echo(f"{job_id} discarded")
+
+
+@jobs.command("cancel")
+@click.argument("job_ids", type=click.UUID, nargs=-1, required=True)
+def jobs_cancel(job_ids: Sequence[uuid.UUID]) -> None:
+    """Take back jobs that wait or run."""
+    with _runtime() as runtime:
+        for job_id in job_ids:
+            click.echo(f"{job_id} {scans.cancel(runtime, accounts.SHELL, job_id).status}")
+
+
+@cli.command()
+@click.option("--queue", type=click.Choice(QUEUES))
+@click.option("--tenant", "tenant_id", type=click.UUID)
+@click.option("--reason", required=True)
+@click.option("--minutes", type=click.IntRange(min=1), help="It ends by itself after so long.")
+def pause(queue: str | None, tenant_id: uuid.UUID | None, reason: str, minutes: int | None) -> None:
+    """Hold up a queue, a tenant, or (without either) everything; what runs goes on."""
+    until = db.now() + dt.timedelta(minutes=minutes) if minutes else None
+    with _runtime() as runtime:
+        scans.pause(runtime, accounts.SHELL, queue=queue, tenant_id=tenant_id, reason=reason, until=until)
+    click.echo("Paused.")
+
+
+@cli.command()
+@click.option("--queue", type=click.Choice(QUEUES))
+@click.option("--tenant", "tenant_id", type=click.UUID)
+def resume(queue: str | None, tenant_id: uuid.UUID | None) -> None:
+    """Let go what was held up by the same words."""
+    with _runtime() as runtime:
+        scans.resume(runtime, accounts.SHELL, queue=queue, tenant_id=tenant_id)
+    click.echo("Resumed.")
+
+
+@cli.command("workers")
+def workers_() -> None:
+    """The processes that read, and the pauses in force."""
+    with _runtime() as runtime, runtime.database.snapshot() as session:
+        known, held = workers.listed(session), backlog.pauses(session)
+    for one in known:
+        doing = f"reads {one.job_id}" if one.job_id else "idle"
+        click.echo(f"{workers.pulse(one):8} {one.queue:13} {one.version:8} {one.name}  {doing}")
+    for pause in held:
+        what = f"queue {pause.queue or 'all'}, tenant {pause.tenant_id or 'all'}"
+        click.echo(f"paused   {what}: {pause.reason} (by {pause.paused_by}, until {pause.until or 'resumed'})")
 
 
 @cli.command()

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from akount import connections, ledger, logs
+from akount import backlog, connections, logs
 from akount.api.guards import public, runtime
 from akount.db import Database, schema_revision
 from akount.errors import AkountError
@@ -74,7 +74,7 @@ class Probes:
 
     def _queue(self) -> dict[str, dict[str, int]]:
         with self._database.snapshot() as session:
-            return ledger.counts(session)
+            return backlog.counts(session)
 
     def _eviction(self) -> None:
         """R9: a Redis that evicts loses messages; INFO tells where CONFIG is forbidden."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from akount.db import now
@@ -25,8 +25,6 @@ from akount.models import Attempt, Document, Job, JobStatus
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
 RETRY_JITTER = 0.2
-RING_AGAIN_SECONDS = 5
-"""A bell that was not answered for so long is rung again by the sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,9 @@ def _is_dead(worker: str) -> bool:
     return host == _host() and Path("/proc/self").exists() and _started(int(pid)) != started
 
 
-def enter(session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str) -> Job:
+def enter(
+    session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str, priority: int = 0, turn: int = 0
+) -> Job:
     """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit."""
     at = now()
     job = Job(
@@ -87,6 +87,8 @@ def enter(session: Session, document: Document, *, queue: str, max_attempts: int
         kind=document.kind,
         max_attempts=max_attempts,
         request_id=request_id,
+        priority=priority,
+        turn=turn,
         run_at=at,
         rung_at=at,
     )
@@ -195,53 +197,18 @@ def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
     return moved
 
 
-def to_ring(session: Session, queue: str, room: int) -> list[uuid.UUID]:
-    """Up to `room` jobs of a queue that are due and were not rung lately, oldest first; noted as rung."""
-    at = now()
-    stale = or_(Job.rung_at.is_(None), Job.rung_at < at - dt.timedelta(seconds=RING_AGAIN_SECONDS), Job.rung_at < Job.run_at)
-    eligible = and_(Job.queue == queue, Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), Job.run_at <= at)
-    ids = list(session.scalars(select(Job.id).where(eligible, stale).order_by(Job.run_at).limit(max(room, 0))))
-    if ids:
-        session.execute(update(Job).where(Job.id.in_(ids)).values(rung_at=at))
-    return ids
-
-
-def eligible_count(session: Session, queue: str) -> int:
-    """How many jobs of a queue could be claimed now."""
-    where = and_(Job.queue == queue, Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), Job.run_at <= now())
-    return session.scalar(select(func.count()).select_from(Job).where(where)) or 0
-
-
-def counts(session: Session) -> dict[str, dict[str, int]]:
-    """Jobs in the history, by queue and status."""
-    rows = session.execute(
-        select(Job.queue, Job.status, func.count()).where(Job.archived_at.is_(None)).group_by(Job.queue, Job.status)
-    )
-    found: dict[str, dict[str, int]] = {}
-    for queue, status, number in rows:
-        found.setdefault(queue, {})[status.value] = number
-    return found
-
-
-def listed(session: Session, *, status: JobStatus | None, queue: str | None, limit: int) -> list[Job]:
-    """The newest jobs of the history, without discarded ones."""
-    query = select(Job).where(Job.archived_at.is_(None), Job.discarded_at.is_(None)).order_by(Job.created_at.desc())
-    query = query.where(Job.status == status) if status else query
-    query = query.where(Job.queue == queue) if queue else query
-    return list(session.scalars(query.limit(limit)))
-
-
 def attempts_at(session: Session, job: Job) -> list[Attempt]:
     """The ended attempts at a job, oldest first."""
     return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.ended_at)))
 
 
 def cancel(session: Session, job: Job) -> None:
-    """waiting, delayed → cancelled: a person took it back. Raises Conflict for any other status."""
-    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
+    """waiting, delayed, active → cancelled: a person took it back; who reads it is told at its next beat. Raises
+    Conflict for a job that is over."""
+    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
     values = _end() | {"status": JobStatus.CANCELLED}
     if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
-        raise Conflict("Only a waiting or delayed job can be cancelled.", code="wrong_status")
+        raise Conflict("The job is over; only one that waits or runs can be cancelled.", code="wrong_status")
 
 
 def retry(session: Session, job: Job) -> None:

@@ -8,7 +8,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Date, Enum, ForeignKey, Index, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy import JSON, BigInteger, Boolean, Date, Enum, ForeignKey, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -25,6 +25,9 @@ class JobStatus(enum.StrEnum):
     FAILED = "failed"  # a dead letter: permanent error, or out of attempts
     CANCELLED = "cancelled"  # a person took it back
 
+
+_CLAIMABLE = "status IN ('waiting', 'delayed')"
+"the jobs that partial indexes are about: the backlog stays quick however long the history grows"
 
 TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
@@ -160,7 +163,11 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index("ix_jobs_eligible", "queue", "status", "run_at"),
+        Index(
+            "ix_jobs_next", "queue", "priority", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
+        ),
+        Index("ix_jobs_turn", "queue", "tenant_id", "turn", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        Index("ix_jobs_history_status", "queue", "status", "finished_at"),
         Index("ix_jobs_lease", "status", "lease_until"),
         Index("ix_jobs_history", "tenant_id", "status", "created_at"),
     )
@@ -170,6 +177,10 @@ class Job(Base):
     queue: Mapped[str] = mapped_column(String(40))
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[JobStatus] = mapped_column(_enum(JobStatus), default=JobStatus.WAITING)
+    priority: Mapped[int] = mapped_column(Integer, default=0)
+    "the lower, the sooner: see backlog.Priority"
+    turn: Mapped[int] = mapped_column(BigInteger, default=0)
+    "its place in line among jobs of the same priority; tenants take turns, see backlog.next_turn"
     progress: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     "counted attempts, the running one included; one that was given back at a shutdown does not count"
@@ -198,6 +209,36 @@ class Job(Base):
     archived_at: Mapped[dt.datetime | None]
     "left the queue's history (R7); the line itself stays with its document"
     document: Mapped[Document] = relationship()
+
+
+class Pause(Base):
+    """A queue, a tenant, or a tenant in a queue that is not to be worked on for a while (None: all of them)."""
+
+    __tablename__ = "pauses"
+    id: Mapped[uuid.UUID] = _id()
+    queue: Mapped[str | None] = mapped_column(String(40))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    paused_by: Mapped[str] = mapped_column(String(80))
+    paused_at: Mapped[dt.datetime] = mapped_column(default=now)
+    until: Mapped[dt.datetime | None]
+    "it ends by itself then"
+    resumed_by: Mapped[str | None] = mapped_column(String(80))
+    resumed_at: Mapped[dt.datetime | None]
+
+
+class WorkerProcess(Base):
+    """A process that reads, as it last told of itself (workers.py)."""
+
+    __tablename__ = "workers"
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    queue: Mapped[str] = mapped_column(String(40))
+    version: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[dt.datetime] = mapped_column(default=now)
+    seen_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
+    stopped_at: Mapped[dt.datetime | None]
+    job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    "what it reads"
 
 
 class Attempt(Base):

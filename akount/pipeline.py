@@ -9,15 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from akount import drafts, ledger, logs
+from akount import backlog, drafts, ledger, logs, workers
 from akount.accounts import membership
 from akount.checks import Finding
 from akount.db import now
@@ -32,6 +31,8 @@ from akount.routing import Routing, route
 log = logs.get(__name__)
 
 FETCHED, READ, CHECKED, ROUTED, WRITING = 20, 50, 60, 75, 90
+BEAT_SECONDS = 1.0
+"""The lease is renewed so often, and a worker hears as soon that its job was taken back."""
 BEAT_TICK_SECONDS = 0.2
 """Progress that changed is written so often at most: a job that takes milliseconds writes none of it."""
 
@@ -55,8 +56,11 @@ class Pulse(threading.Thread):
     When the job is no longer ours (its lease ran out while this process was frozen, or a person took it back), the
     reading is stopped. It never outlives the attempt's hard limit: a hung worker loses its lease."""
 
-    def __init__(self, runtime: Runtime, reader: Reader) -> None:
+    def __init__(self, runtime: Runtime, reader: Reader, queue: str | None = None) -> None:
         super().__init__(name="pulse", daemon=True)
+        self._queue = queue
+        self._name = ledger.worker_name()
+        self._told = float("-inf")
         self._runtime = runtime
         self._reader = reader
         self._change = threading.Condition()
@@ -81,20 +85,34 @@ class Pulse(threading.Thread):
         self._progress = percent
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Ends the thread; the worker has stopped in order."""
         with self._change:
             self._ending = True
             self._change.notify()
+        if self._queue is not None:
+            self.join(timeout=2)
+            with suppress(AkountError), self._runtime.database.transaction() as session:
+                workers.stop(session, self._name)
 
     def run(self) -> None:
-        """Beats while a job is in hand."""
+        """Beats while a job is in hand, and tells of the worker all the time."""
         while not self._ending:
+            self._tell()
             with self._change:
                 if self._held is None:
-                    self._change.wait()
+                    self._change.wait(workers.TELL_SECONDS)
                 held = self._held
             if held is not None:
                 self._keep(held)
+
+    def _tell(self) -> None:
+        """Writes down that this worker lives, every few seconds."""
+        if self._queue is None or time.monotonic() - self._told < workers.TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        held = self._held
+        with suppress(AkountError), self._runtime.database.transaction() as session:
+            workers.tell(session, self._name, self._queue, held.job_id if held else None)
 
     def _keep(self, held: Claim) -> None:
         lease = self._runtime.settings.lease_seconds
@@ -103,7 +121,8 @@ class Pulse(threading.Thread):
         written = 10
         while self._held is held and not self._ending and time.monotonic() < ends:
             time.sleep(BEAT_TICK_SECONDS)
-            if self._held is not held or (self._progress == written and time.monotonic() - last < lease / 3):
+            self._tell()
+            if self._held is not held or (self._progress == written and time.monotonic() - last < BEAT_SECONDS):
                 continue
             written, last = self._progress, time.monotonic()
             if not self._beat(held, lease, written):
@@ -122,14 +141,17 @@ class Pulse(threading.Thread):
         return ours
 
 
-def process(runtime: Runtime, reader: Reader, pulse: Pulse, job_id: uuid.UUID) -> None:
-    """Reads the document of a job, if the job is to be had. Raises nothing but KeyboardInterrupt, with the job given back."""
+def process(runtime: Runtime, reader: Reader, pulse: Pulse, queue: str) -> None:
+    """Reads the document whose turn it is in a queue, if there is one: the bell tells that something waits, the ledger
+    what. Raises nothing but KeyboardInterrupt, with the job given back."""
     with runtime.database.transaction() as session:
-        held = ledger.claim(session, job_id, worker=ledger.worker_name(), lease_seconds=runtime.settings.lease_seconds)
+        job_id = backlog.next_up(session, queue)
+        lease = runtime.settings.lease_seconds
+        held = None if job_id is None else ledger.claim(session, job_id, worker=ledger.worker_name(), lease_seconds=lease)
     if held is None:
-        log.debug("bell for a job that is not to be had", job=str(job_id))
+        log.debug("bell, but nothing to be had", queue=queue)
         return
-    context = {"job": str(job_id), "queue": held.queue, "attempt": held.attempt, "tenant": str(held.tenant_id)}
+    context = {"job": str(held.job_id), "queue": held.queue, "attempt": held.attempt, "tenant": str(held.tenant_id)}
     with bound_contextvars(request_id=held.request_id, **context):
         _attempt(runtime, reader, pulse, held)
 

@@ -5,6 +5,7 @@ Each function is one intent and owns its transaction; the bell rings after the c
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
 
@@ -12,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import audit, intake, ledger, logs
+from akount import audit, backlog, intake, ledger, logs
 from akount.accounts import Actor, Call, entity_of
+from akount.backlog import Priority
 from akount.kinds import Kind
 from akount.lifecycle import Runtime
 from akount.models import Document, Job
@@ -31,7 +33,14 @@ class Submission:
 
 
 def submit(
-    runtime: Runtime, call: Call, kind: Kind, incoming: Incoming, *, filename: str | None, entity_id: uuid.UUID | None
+    runtime: Runtime,
+    call: Call,
+    kind: Kind,
+    incoming: Incoming,
+    *,
+    filename: str | None,
+    entity_id: uuid.UUID | None,
+    priority: Priority = Priority.PERSON,
 ) -> Submission:
     """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document (E8).
 
@@ -58,7 +67,7 @@ def submit(
     runtime.storage.put(document.storage_key, incoming)
     try:
         with runtime.database.transaction() as session:
-            job = _enter(session, runtime, call, kind, document)
+            job = _enter(session, runtime, call, kind, document, priority=priority)
     except IntegrityError:
         return _raced(runtime, entity.id, kind, document)
     runtime.bells[kind.queue].ring(job.id)
@@ -68,11 +77,18 @@ def submit(
     return Submission(job, duplicate=False)
 
 
-def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document) -> Job:
+def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
     session.add(document)
     session.flush()
+    turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(
-        session, document, queue=kind.queue, max_attempts=runtime.settings.scan_max_attempts, request_id=call.request_id
+        session,
+        document,
+        queue=kind.queue,
+        max_attempts=runtime.settings.scan_max_attempts,
+        request_id=call.request_id,
+        priority=priority,
+        turn=turn,
     )
     _note(session, call, "document.submit", f"document:{document.id}")
     session.flush()
@@ -101,7 +117,7 @@ def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:
 
 
 def cancel(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
-    """Takes back a job that waits. Raises NotFound, Conflict."""
+    """Takes back a job that waits or runs. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.cancel(session, job)
@@ -129,6 +145,22 @@ def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job
         _note(session, call, "job.discard", f"job:{job.id}", reason)
         session.refresh(job)
     return job
+
+
+def pause(
+    runtime: Runtime, call: Call, *, queue: str | None, tenant_id: uuid.UUID | None, reason: str, until: dt.datetime | None
+) -> None:
+    """Holds up a queue, a tenant, or a tenant in a queue; what runs goes on. Raises Conflict when it is held up already."""
+    with runtime.database.transaction() as session:
+        backlog.pause(session, queue=queue, tenant_id=tenant_id, reason=reason, by=call.actor.name, until=until)
+        _note(session, call, "backlog.pause", f"queue:{queue or 'all'} tenant:{tenant_id or 'all'}", reason)
+
+
+def resume(runtime: Runtime, call: Call, *, queue: str | None, tenant_id: uuid.UUID | None) -> None:
+    """Lets go what was held up by the same words. Raises Conflict when nothing was."""
+    with runtime.database.transaction() as session:
+        backlog.resume(session, queue=queue, tenant_id=tenant_id, by=call.actor.name)
+        _note(session, call, "backlog.resume", f"queue:{queue or 'all'} tenant:{tenant_id or 'all'}")
 
 
 def _note(session: Session, call: Call, action: str, target: str, reason: str = "") -> None:

@@ -24,10 +24,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from fakes import FakeReader  # noqa: E402
-from make import submitted  # noqa: E402
-from people import Person, settle_in  # noqa: E402
-from servers import create_database, postgres_server, redis_server  # noqa: E402
 from sqlalchemy import func, select  # noqa: E402
 
 import config  # noqa: E402
@@ -37,6 +33,10 @@ from akount.lifecycle import Runtime, open_runtime  # noqa: E402
 from akount.models import Job, JobStatus  # noqa: E402
 from akount.tasks.consumer import work  # noqa: E402
 from akount.tasks.queues import hang_bells  # noqa: E402
+from fakes import FakeReader  # noqa: E402
+from make import submitted  # noqa: E402
+from people import Person, settle_in  # noqa: E402
+from servers import create_database, postgres_server, redis_server  # noqa: E402
 
 KIND = next(iter(KINDS.values()))
 

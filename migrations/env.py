@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from akount.db import Exact, Instant
 from akount.models import Base
@@ -30,6 +30,9 @@ def render_item(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]
 
 def run() -> None:
     engine = create_engine(context.config.attributes["url"])
+    if engine.dialect.name == "sqlite":  # the driver would commit after each CREATE: a migration is whole or not at all
+        event.listen(engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     postgres = engine.dialect.name == "postgresql"
     with engine.connect() as connection:
         context.configure(
@@ -38,6 +41,7 @@ def run() -> None:
             render_as_batch=not postgres,
             render_item=render_item,
             transaction_per_migration=False,
+            transactional_ddl=True,
         )
         with context.begin_transaction():
             if postgres:

@@ -2,13 +2,13 @@
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from servers import Server, create_database, postgres_server, redis_server
 
 import config
 from akount import db
@@ -16,6 +16,7 @@ from akount.app import create_app
 from akount.lifecycle import Runtime, open_runtime
 from akount.tasks.queues import hang_bells
 from people import People, settle_in
+from servers import Server, create_database, postgres_server, redis_server
 
 _numbers = itertools.count()
 
@@ -30,6 +31,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    db.migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
 def redis_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One Redis-protocol server for the whole run, with a password."""
     with redis_server(tmp_path_factory.mktemp("redis"), password="p@ss/word") as server:
@@ -40,9 +49,8 @@ def redis_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database at head, on both."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'test.db'}"
-        db.migrate(url)
-        return url
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
+        return f"sqlite:///{tmp_path / 'test.db'}"
     return postgres_copy(request.getfixturevalue("postgres"))
 
 

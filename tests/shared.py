@@ -1,12 +1,12 @@
 """One database for all tests of a file, emptied before each: for files with many tests, where a new one each would cost most."""
 
 import pytest
-from conftest import postgres_copy
 from sqlalchemy import delete, event
 
 from akount import db
 from akount.db import Database
 from akount.models import Attempt, Base, Counterparty, Decision, Document, Job, Record, RecordLine
+from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (RecordLine, Decision, Record, Attempt, Job, Document, Counterparty)
 """What work leaves behind. People stay: the audit log, which nobody can empty, names them."""

@@ -6,8 +6,6 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from people import People, Person, settle_in
-from shared import in_a_hurry, shared_url
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
@@ -16,6 +14,8 @@ from akount.accounts import PERMISSIONS, SHELL, Actor, Call, Permission
 from akount.db import Database, now
 from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound, Unauthenticated
 from akount.models import ApiKey, AuditEntry, Base, Entity, Role, User
+from people import People, Person, settle_in
+from shared import in_a_hurry, shared_url
 
 MINUTE = dt.timedelta(minutes=1)
 

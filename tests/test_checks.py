@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make import reading
 
 from akount.checks import Finding, examine
 from akount.readings import Line, Reading, TaxBand
+from make import reading
 
 TODAY = dt.date(2025, 3, 14)
 REQUIRED = ("total", "currency", "issue_date", "seller_name")

@@ -8,9 +8,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from make import SAMPLES, submitted
-from people import People
-from service import ROOT
 
 from akount import ledger, scans
 from akount.db import Database
@@ -18,6 +15,9 @@ from akount.errors import Unreadable
 from akount.lifecycle import Runtime
 from akount.models import Job, JobStatus
 from config import Settings
+from make import SAMPLES, submitted
+from people import People
+from service import ROOT
 
 
 class Shell:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_settings
 from redis import Redis
-from servers import Server, redis_server
 
 import config
 from akount.connections import ERRORS, FAULTS, redis_client, redis_pool
+from conftest import make_settings
+from servers import Server, redis_server
 
 QUICK = 3
 """Seconds; alone, the client would try for more than ten."""

@@ -16,17 +16,17 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import postgres_copy
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
-from servers import Server, create_database
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from akount import accounts, db
 from akount.db import Database, Exact, Instant
 from akount.errors import SettingsError, Unavailable
 from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant
+from conftest import postgres_copy
+from servers import Server, create_database
 
 ROOT = Path(__file__).parent.parent
 TABLES = set(Base.metadata.tables)

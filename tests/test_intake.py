@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make import SAMPLES, pdf
 from PIL import Image
 
 from akount import intake
 from akount.errors import Invalid, TooLarge, UnsupportedType
 from akount.intake import HEAD, admit, clean_filename, media_type
 from akount.storage import Incoming, LocalStorage
+from make import SAMPLES, pdf
 
 LIMIT = 10_485_760
 UBL = '<?xml version="1.0" encoding="{}"?><Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"/>'

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make import reading
 
 from akount.checks import Finding
 from akount.errors import NotFound
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, WEIGHTY, Kind, kind_named
 from akount.readings import FIELDS, Reading, Value
+from make import reading
 
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 PASSED, FAILED = Finding("totals_add_up", True, "x."), Finding("totals_add_up", False, "x.")

@@ -16,15 +16,15 @@ from hypothesis import HealthCheck
 from hypothesis import settings as profile
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from hypothesis.strategies import booleans, data, sampled_from
-from shared import empty, in_a_hurry, shared_url
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
-from akount import accounts, db, ledger
+from akount import accounts, backlog, db, ledger
 from akount.db import Database, now
 from akount.errors import AkountError, Conflict, NotFound, Unavailable, Unreadable
 from akount.ledger import Claim, LostClaim
 from akount.models import TERMINAL, Attempt, Document, Entity, Job, JobStatus
+from shared import empty, in_a_hurry, shared_url
 
 ROOT = Path(__file__).parent.parent
 HOUR = dt.timedelta(hours=1)
@@ -123,7 +123,7 @@ def by_person(database: Database, deed: Callable[..., None], job_id: uuid.UUID, 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[tuple[str, str]]:
     """The names of a process that lives and of one that does not."""
-    command = [sys.executable, "-c", "from akount import ledger; print(ledger.worker_name(), flush=True); input()"]
+    command = [sys.executable, "-c", "from akount import backlog, ledger; print(ledger.worker_name(), flush=True); input()"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as living, subprocess.Popen(command, cwd=ROOT, **pipes) as dying:
         dead = dying.stdout.readline().strip()  # type: ignore[union-attr]
@@ -151,7 +151,7 @@ def test_an_entered_job_waits_and_is_counted_as_rung(database: Database) -> None
     assert (job.queue, job.kind, job.max_attempts, job.request_id) == (QUEUE, "bill", 3, "request-1")
     assert job.rung_at is not None
     with database.transaction() as session:
-        assert ledger.to_ring(session, QUEUE, 10) == [], "the caller rings it"
+        assert backlog.to_ring(session, QUEUE, 10) == [], "the caller rings it"
 
 
 def test_a_claim_takes_the_job_into_a_workers_hands(database: Database) -> None:
@@ -313,7 +313,7 @@ def test_a_recovered_job_is_rung_for_at_once(database: Database) -> None:
     later(database, claim.job_id, lease_until=now() - SECOND, rung_at=now())
     recovered(database)
     with database.transaction() as session:
-        assert ledger.to_ring(session, QUEUE, 10) == [claim.job_id]
+        assert backlog.to_ring(session, QUEUE, 10) == [claim.job_id]
 
 
 def test_a_job_of_a_dead_process_of_this_host_is_given_back_before_its_lease_is_over(database: Database, dead: str) -> None:
@@ -450,7 +450,7 @@ def test_who_lost_the_job_loses_what_was_written_with_it(database: Database, los
 
 def rung(database: Database, room: int = 100, queue: str = QUEUE) -> list[uuid.UUID]:
     with database.transaction() as session:
-        return ledger.to_ring(session, queue, room)
+        return backlog.to_ring(session, queue, room)
 
 
 def test_the_oldest_are_rung_for_first_and_no_more_than_there_is_room(database: Database) -> None:
@@ -491,8 +491,8 @@ def test_only_jobs_of_the_queue_that_can_be_claimed_are_rung_for(database: Datab
     other = entered(database, queue=OTHER_QUEUE, **old)
     waiting = entered(database, **old)
     with database.snapshot() as session:
-        assert ledger.eligible_count(session, QUEUE) == 1
-        assert ledger.eligible_count(session, OTHER_QUEUE) == 1
+        assert backlog.eligible_count(session, QUEUE) == 1
+        assert backlog.eligible_count(session, OTHER_QUEUE) == 1
     assert rung(database) == [waiting]
     assert rung(database, queue=OTHER_QUEUE) == [other]
 
@@ -500,8 +500,8 @@ def test_only_jobs_of_the_queue_that_can_be_claimed_are_rung_for(database: Datab
 # --- people ---
 
 
-@pytest.mark.parametrize("status", [JobStatus.WAITING, JobStatus.DELAYED])
-def test_a_job_that_waits_can_be_cancelled(database: Database, status: JobStatus) -> None:
+@pytest.mark.parametrize("status", [JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+def test_a_job_that_is_not_over_can_be_cancelled(database: Database, status: JobStatus) -> None:
     job_id = entered(database, status=status)
     by_person(database, ledger.cancel, job_id)
     job = job_of(database, job_id)
@@ -535,7 +535,7 @@ def test_a_failed_job_is_discarded_once_with_a_reason(database: Database) -> Non
 @pytest.mark.parametrize(
     ("deed", "allowed", "more"),
     [
-        (ledger.cancel, {JobStatus.WAITING, JobStatus.DELAYED}, ()),
+        (ledger.cancel, {JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE}, ()),
         (ledger.retry, {JobStatus.FAILED, JobStatus.CANCELLED}, ()),
         (ledger.discard, {JobStatus.FAILED}, ("why",)),
     ],
@@ -552,27 +552,27 @@ def test_every_other_status_refuses_and_stays(
         assert as_it_is(database, job_id) == before
 
 
-def test_a_person_and_a_worker_who_want_the_same_job_do_not_both_get_it(database: Database) -> None:
+def test_what_a_person_takes_back_is_cancelled_whatever_a_worker_does_at_the_same_moment(database: Database) -> None:
     for _ in range(10):
         job_id = entered(database)
         ready = threading.Barrier(2)
 
-        def take(job_id: uuid.UUID = job_id, ready: threading.Barrier = ready) -> bool:
+        def take(job_id: uuid.UUID = job_id, ready: threading.Barrier = ready) -> Claim | None:
             ready.wait()
-            return claimed(database, job_id) is not None
+            return claimed(database, job_id)
 
-        def take_back(job_id: uuid.UUID = job_id, ready: threading.Barrier = ready) -> bool:
+        def take_back(job_id: uuid.UUID = job_id, ready: threading.Barrier = ready) -> None:
             ready.wait()
-            try:
-                by_person(database, ledger.cancel, job_id)
-            except Conflict:
-                return False
-            return True
+            by_person(database, ledger.cancel, job_id)
 
         with ThreadPoolExecutor(2) as pool:
             got, taken_back = pool.submit(take), pool.submit(take_back)
-        assert got.result() != taken_back.result()
-        assert job_of(database, job_id).status is (JobStatus.ACTIVE if got.result() else JobStatus.CANCELLED)
+        taken_back.result()
+        claim = got.result()
+        if claim is not None:
+            with pytest.raises(LostClaim):
+                finished(database, claim)
+        assert job_of(database, job_id).status is JobStatus.CANCELLED
 
 
 def test_another_tenants_job_is_not_found(database: Database) -> None:
@@ -643,7 +643,7 @@ def test_the_history_is_counted_by_queue_and_status(database: Database) -> None:
     entered(database, queue=OTHER_QUEUE, status=JobStatus.FAILED, finished_at=now())
     archived(database)
     with database.snapshot() as session:
-        assert ledger.counts(session) == {QUEUE: {"completed": 1, "waiting": 2}, OTHER_QUEUE: {"failed": 1}}
+        assert backlog.counts(session) == {QUEUE: {"completed": 1, "waiting": 2}, OTHER_QUEUE: {"failed": 1}}
 
 
 # --- every order of events ---
@@ -740,10 +740,11 @@ class Ledger(RuleBasedStateMachine):
     @rule(data=data(), deed=sampled_from([ledger.cancel, ledger.retry]))
     def interfere(self, data: Any, deed: Callable[[Session, Job], None]) -> None:
         job_id = data.draw(sampled_from(list(self.expected)))
-        waits = self.expected[job_id] in (JobStatus.WAITING, JobStatus.DELAYED)
+        waits = self.expected[job_id] in (JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE)
         over = self.expected[job_id] in (JobStatus.FAILED, JobStatus.CANCELLED)
         if waits if deed is ledger.cancel else over:
             by_person(self.database, deed, job_id)
+            self.holder.pop(job_id, None)
             self.expected[job_id] = JobStatus.CANCELLED if deed is ledger.cancel else JobStatus.WAITING
         else:
             with pytest.raises(Conflict):

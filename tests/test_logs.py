@@ -39,6 +39,7 @@ def configure(err: io.StringIO, **options: Any) -> None:
 @pytest.fixture
 def lines(err: io.StringIO) -> Lines:
     """What was logged as JSON: every line has to be some."""
+    structlog.contextvars.clear_contextvars()  # what requests of other tests bound
     configure(err, as_json=True, level="INFO")
     return lambda: [json.loads(line) for line in err.getvalue().splitlines()]
 

@@ -12,10 +12,6 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from fakes import FakeReader
-from make import reading, submitted
-from people import People
-from shared import emptied, shared_url
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
@@ -39,6 +35,10 @@ from akount.models import (
     RecordStatus,
 )
 from akount.readings import Reading
+from fakes import FakeReader
+from make import BILL, reading, submitted
+from people import People
+from shared import emptied, shared_url
 
 Row = TypeVar("Row", bound=Base)
 SECRET = "Hunter2-in-the-document"
@@ -68,7 +68,7 @@ def pulse_of(runtime: Runtime, reader: pipeline.Reader) -> Iterator[pipeline.Pul
 def process(runtime: Runtime, job_id: uuid.UUID, reader: pipeline.Reader | None = None) -> None:
     reader = reader or FakeReader()
     with pulse_of(runtime, reader) as pulse:
-        pipeline.process(runtime, reader, pulse, job_id)
+        pipeline.process(runtime, reader, pulse, job_of(runtime, job_id).queue)
 
 
 def rows(runtime: Runtime, table: type[Row]) -> list[Row]:
@@ -240,7 +240,7 @@ def test_progress_is_seen_while_the_document_is_read(runtime: Runtime, people: P
     reader = FakeReader()
     reader.hold.clear()
     with pulse_of(runtime, reader) as pulse:
-        worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, job_id))
+        worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, BILL.queue))
         worker.start()
         until(lambda: job_of(runtime, job_id).progress == 35)
         assert job_of(runtime, job_id).status is JobStatus.ACTIVE
@@ -275,9 +275,11 @@ def test_the_same_bell_twice_moves_nothing(runtime: Runtime, people: People) -> 
     assert everything_written(runtime) == before
 
 
-def test_a_bell_for_a_job_that_never_was_moves_nothing(runtime: Runtime, people: People) -> None:
+def test_a_bell_when_nothing_waits_moves_nothing(runtime: Runtime, people: People) -> None:
     before = everything_written(runtime)
-    process(runtime, uuid.uuid4())
+    reader = FakeReader()
+    with pulse_of(runtime, reader) as pulse:
+        pipeline.process(runtime, reader, pulse, BILL.queue)
     assert everything_written(runtime) == before
 
 
@@ -409,7 +411,7 @@ def test_a_worker_whose_lease_ran_out_writes_nothing(runtime: Runtime, people: P
     slow, other = FakeReader(reading(invoice_number="of the slow one")), FakeReader()
     slow.hold.clear()
     with capture_logs() as lines, pulse_of(runtime, slow) as pulse:
-        worker = threading.Thread(target=pipeline.process, args=(runtime, slow, pulse, job.id))
+        worker = threading.Thread(target=pipeline.process, args=(runtime, slow, pulse, BILL.queue))
         worker.start()
         assert slow.reading.wait(20)
         lease_runs_out(runtime, job.id)
@@ -437,7 +439,7 @@ def test_a_worker_that_lost_its_job_stops_reading(runtime: Runtime, people: Peop
     reader = FakeReader()
     reader.hold.clear()
     with pulse_of(runtime, reader) as pulse:
-        worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, job_id))
+        worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, BILL.queue))
         worker.start()
         assert reader.reading.wait(20)
         lease_runs_out(runtime, job_id)
@@ -474,7 +476,7 @@ def test_a_long_reading_keeps_its_lease(runtime: Runtime, people: People) -> Non
     reader.hold.clear()
     runtime.settings.__dict__["lease_seconds"] = 1
     with pulse_of(runtime, reader) as pulse:
-        worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, job_id))
+        worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, BILL.queue))
         worker.start()
         assert reader.reading.wait(20)
         leases: set[dt.datetime | None] = set()

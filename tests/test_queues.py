@@ -12,17 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_settings
-from fakes import FakeReader
 from huey.api import Task
 from huey.registry import Message
 from huey.storage import RedisStorage
 from hypothesis import given
 from hypothesis import strategies as st
-from make import submitted
-from people import People, Person, settle_in
-from servers import Server, redis_server
-from shared import emptied
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
@@ -35,6 +29,12 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document, Job, JobStatus
 from akount.tasks import queues, scan, upkeep
 from akount.tasks.queues import Bell, IdSerializer, Queue, hang_bells, open_queue
+from conftest import make_settings
+from fakes import FakeReader
+from make import submitted
+from people import People, Person, settle_in
+from servers import Server, redis_server
+from shared import emptied
 
 QUEUE = KINDS["bill"].queue
 
@@ -166,8 +166,8 @@ def test_the_serializer_refuses_with_value_error_or_answers_an_id(data: bytes) -
     assert uuid.UUID(message.args[0]).bytes
 
 
-def test_a_message_makes_a_worker_process_the_job_it_names(runtime: Runtime, ada: Person) -> None:
-    bench = scan.Workbench.open(runtime.settings, FakeReader())
+def test_a_message_makes_a_worker_process_what_waits(runtime: Runtime, ada: Person) -> None:
+    bench = scan.Workbench.open(runtime.settings, QUEUE, FakeReader())
     queue = open_queue(runtime.settings, QUEUE)
     scan.register(queue, [bench])
     job_id = submitted(runtime, ada).id
@@ -402,9 +402,9 @@ def test_pruning_removes_files_that_no_document_names_once_they_are_a_day_old(ru
         file.write_bytes(b"x")
     for file in (root / key, old, unfinished):
         os.utime(file, (time.time() - 25 * 3600,) * 2)
-    assert upkeep.prune(runtime) == {"archived": 0, "orphans": 1, "unfinished": 1}
+    assert upkeep.prune(runtime) == {"archived": 0, "orphans": 1, "unfinished": 1, "workers": 0}
     assert (root / key).exists()
     assert young.exists()
     assert not old.exists()
     assert not unfinished.exists()
-    assert upkeep.prune(runtime) == {"archived": 0, "orphans": 0, "unfinished": 0}
+    assert upkeep.prune(runtime) == {"archived": 0, "orphans": 0, "unfinished": 0, "workers": 0}

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
-from make import reading
 
 from akount.readings import (
     DATE_FIELDS,
@@ -31,6 +30,7 @@ from akount.readings import (
     reading_from_json,
     reading_to_json,
 )
+from make import reading
 
 texts = st.text(st.characters(exclude_categories=["C"]), max_size=30).map(clean_text)
 some_text = texts.filter(bool)

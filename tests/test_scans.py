@@ -8,11 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_settings
-from make import BILL, pdf
-from people import People, Person
-from servers import redis_server
-from shared import emptied, shared_url
 from sqlalchemy import select, update
 
 from akount import accounts, scans
@@ -24,6 +19,11 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import AuditEntry, Document, Entity, Job, JobStatus, Role
 from akount.scans import Submission
 from akount.tasks.queues import hang_bells
+from conftest import make_settings
+from make import BILL, pdf
+from people import People, Person
+from servers import redis_server
+from shared import emptied, shared_url
 
 INVOICE = KINDS["invoice"]
 

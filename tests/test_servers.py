@@ -13,6 +13,7 @@ import psutil
 import psycopg2
 import pytest
 import redis
+
 from servers import (
     Server,
     ServerError,

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from make import submitted
-from people import People, Person
-from shared import emptied, shared_url
 from sqlalchemy import event, update
 
 from akount import ledger
@@ -17,6 +14,9 @@ from akount.errors import Unavailable
 from akount.lifecycle import Runtime
 from akount.models import Job, JobStatus
 from akount.watch import Watch, Watcher
+from make import submitted
+from people import People, Person
+from shared import emptied, shared_url
 
 SOON = 10
 """Seconds that no test waits for in full unless something is broken."""

@@ -95,7 +95,7 @@ class ScanWorker(Worker):  # type: ignore[misc]
     def initialize(self) -> None:
         """Opens the workbench, in the worker process itself."""
         die_with(self._parent, signal.SIGKILL)
-        self._bench.append(scan.Workbench.open(self._settings, self._reader))
+        self._bench.append(scan.Workbench.open(self._settings, self.huey.name, self._reader))
         super().initialize()
         log.info("worker ready", pid=os.getpid())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 
 from huey import Huey
@@ -24,20 +23,20 @@ class Workbench:
     pulse: pipeline.Pulse
 
     @classmethod
-    def open(cls, settings: Settings, reader: pipeline.Reader | None = None) -> Workbench:
+    def open(cls, settings: Settings, queue: str, reader: pipeline.Reader | None = None) -> Workbench:
         """Opens everything in this process; the models are loaded before the first document comes."""
         runtime = open_runtime(settings)
         if reader is None:
             reader = _sandbox(settings)
         runtime.on_close("reader", reader.close)
-        pulse = pipeline.Pulse(runtime, reader)
+        pulse = pipeline.Pulse(runtime, reader, queue)
         pulse.start()
         runtime.on_close("pulse", pulse.stop)
         return cls(runtime, reader, pulse)
 
-    def process(self, job_id: uuid.UUID) -> None:
-        """Reads the document of a job."""
-        pipeline.process(self.runtime, self.reader, self.pulse, job_id)
+    def process(self, queue: str) -> None:
+        """Reads the document whose turn it is in a queue."""
+        pipeline.process(self.runtime, self.reader, self.pulse, queue)
 
     def close(self) -> None:
         """Closes everything."""
@@ -62,7 +61,7 @@ def register(queue: Huey, bench: list[Workbench]) -> type[Task]:
         __module__ = TASK.rpartition(".")[0]
 
         def execute(self) -> None:
-            bench[0].process(uuid.UUID(self.args[0]))
+            bench[0].process(queue.name)
 
     queue._registry.register(scan)
     return scan

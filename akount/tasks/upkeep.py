@@ -6,7 +6,7 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from akount import ledger, logs
+from akount import backlog, ledger, logs, workers
 from akount.db import now
 from akount.errors import Unavailable
 from akount.kinds import QUEUES
@@ -35,11 +35,11 @@ def _ring_due(runtime: Runtime, bell: Rings) -> int:
     if length is None:
         return 0
     with runtime.database.snapshot() as session:
-        room = ledger.eligible_count(session, bell.name) - length
+        room = backlog.eligible_count(session, bell.name) - length
     if room <= 0:
         return 0
     with runtime.database.transaction() as session:
-        due = ledger.to_ring(session, bell.name, room)
+        due = backlog.to_ring(session, bell.name, room)
     return sum(bell.ring(job_id) for job_id in due)
 
 
@@ -54,9 +54,10 @@ def prune(runtime: Runtime) -> dict[str, int]:
             keep=settings.keep_completed_count,
             queues=list(QUEUES),
         )
+        forgotten = workers.forget(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE)
     unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE) if isinstance(runtime.storage, LocalStorage) else 0
-    return {"archived": archived, "orphans": removed, "unfinished": unfinished}
+    return {"archived": archived, "orphans": removed, "unfinished": unfinished, "workers": forgotten}
 
 
 def _remove_orphans(runtime: Runtime, before: dt.datetime) -> int:

@@ -94,6 +94,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_memberships_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
+        "pauses",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("queue", sa.String(length=40), nullable=True),
+        sa.Column("tenant_id", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("paused_by", sa.String(length=80), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resumed_by", sa.String(length=80), nullable=True),
+        sa.Column("resumed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_pauses_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pauses")),
+    )
+    op.create_table(
         "counterparties",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -143,6 +157,8 @@ def upgrade() -> None:
         sa.Column("queue", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("max_attempts", sa.Integer(), nullable=False),
@@ -168,9 +184,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("document_id", name=op.f("uq_jobs_document_id")),
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("ix_jobs_eligible", ["queue", "status", "run_at"], unique=False)
         batch_op.create_index("ix_jobs_history", ["tenant_id", "status", "created_at"], unique=False)
+        batch_op.create_index("ix_jobs_history_status", ["queue", "status", "finished_at"], unique=False)
         batch_op.create_index("ix_jobs_lease", ["status", "lease_until"], unique=False)
+        batch_op.create_index(
+            "ix_jobs_next",
+            ["queue", "priority", "turn", "run_at"],
+            unique=False,
+            sqlite_where=sa.text("status IN ('waiting', 'delayed')"),
+            postgresql_where=sa.text("status IN ('waiting', 'delayed')"),
+        )
+        batch_op.create_index(
+            "ix_jobs_turn",
+            ["queue", "tenant_id", "turn"],
+            unique=False,
+            sqlite_where=sa.text("status IN ('waiting', 'delayed')"),
+            postgresql_where=sa.text("status IN ('waiting', 'delayed')"),
+        )
 
     op.create_table(
         "attempts",
@@ -238,6 +268,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_records_list", ["tenant_id", "kind", "created_at"], unique=False)
 
     op.create_table(
+        "workers",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("queue", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_workers_job_id_jobs")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
+    with op.batch_alter_table("workers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_workers_seen_at"), ["seen_at"], unique=False)
+
+    op.create_table(
         "decisions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -300,6 +345,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_decisions_document_id"))
 
     op.drop_table("decisions")
+    with op.batch_alter_table("workers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_workers_seen_at"))
+
+    op.drop_table("workers")
     with op.batch_alter_table("records", schema=None) as batch_op:
         batch_op.drop_index("ix_records_list")
         batch_op.drop_index(batch_op.f("ix_records_entity_id"))
@@ -312,9 +361,19 @@ def downgrade() -> None:
 
     op.drop_table("attempts")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_jobs_turn",
+            sqlite_where=sa.text("status IN ('waiting', 'delayed')"),
+            postgresql_where=sa.text("status IN ('waiting', 'delayed')"),
+        )
+        batch_op.drop_index(
+            "ix_jobs_next",
+            sqlite_where=sa.text("status IN ('waiting', 'delayed')"),
+            postgresql_where=sa.text("status IN ('waiting', 'delayed')"),
+        )
         batch_op.drop_index("ix_jobs_lease")
+        batch_op.drop_index("ix_jobs_history_status")
         batch_op.drop_index("ix_jobs_history")
-        batch_op.drop_index("ix_jobs_eligible")
 
     op.drop_table("jobs")
     with op.batch_alter_table("documents", schema=None) as batch_op:
@@ -326,6 +385,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_counterparties_tenant_id"))
 
     op.drop_table("counterparties")
+    op.drop_table("pauses")
     with op.batch_alter_table("memberships", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_memberships_tenant_id"))
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import inspect
 import io
 import json
 import threading
@@ -11,8 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import make_settings, postgres_copy
-from fakes import FakeReader
 from flask import Flask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
@@ -25,6 +22,8 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Job
 from akount.readings import Reading
 from akount.tasks.queues import hang_bells
+from conftest import make_settings, postgres_copy
+from fakes import FakeReader
 
 DATABASES = ["sqlite", "postgres"]
 """For `params` of a module's settings: every test of the module runs on both."""
@@ -80,8 +79,7 @@ class Worker:
             session.execute(update(Job).where(Job.id != job_id, Job.run_at < PUT_OFF).values(run_at=PUT_OFF))
             session.execute(update(Job).where(Job.id == job_id, Job.run_at == PUT_OFF).values(run_at=now()))
             queue = session.get_one(Job, job_id).queue
-        by_queue = "queue" in inspect.signature(pipeline.process).parameters  # until the pipeline takes queues, not jobs
-        pipeline.process(self._runtime, self.reader, self._pulse, queue if by_queue else job_id)
+        pipeline.process(self._runtime, self.reader, self._pulse, queue)
 
     @contextlib.contextmanager
     def at_work(self, job_id: uuid.UUID) -> Iterator[None]:

@@ -19,14 +19,14 @@ import httpx
 import psutil
 import pytest
 from api_help import Worker, opened
-from conftest import make_settings, postgres_copy
-from make import pdf
-from people import People, Person, settle_in
-from servers import Server
 
 import config
 from akount import db
 from akount.lifecycle import Runtime
+from conftest import make_settings, postgres_copy
+from make import pdf
+from people import People, Person, settle_in
+from servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20

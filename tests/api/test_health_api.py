@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import redis
 from api_help import events, serving
-from conftest import make_settings
-from make import submitted
-from people import settle_in
-from servers import Server, create_database, postgres_server, redis_server
 
 import config
 from akount import db, scans
 from akount.kinds import QUEUES
+from conftest import make_settings
+from make import submitted
+from people import settle_in
+from servers import Server, create_database, postgres_server, redis_server
 
 PASSWORD = "a-secret/of:redis"
 PRODUCTION = {"APP_ENV": "production", "SECRET_KEY": "s" * 40, "ALLOW_LOCAL_SERVICES": "true"}

@@ -12,8 +12,6 @@ from api_help import DATABASES, Worker, events, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
-from make import BILL, submitted
-from people import People
 from werkzeug.test import TestResponse
 
 import config
@@ -24,6 +22,8 @@ from akount.errors import TimedOut, Unreadable
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime
 from akount.models import Job, Role
+from make import BILL, submitted
+from people import People
 
 PLACES = 3
 """Streams that one process serves at once in these tests."""

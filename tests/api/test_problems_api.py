@@ -11,8 +11,6 @@ import structlog
 from api_help import opened, serving, settings_for
 from flask import Flask, abort, request
 from flask.testing import FlaskClient
-from make import pdf, submitted
-from people import People
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
@@ -22,6 +20,8 @@ from akount.api.guards import needs, public
 from akount.errors import Unavailable
 from akount.lifecycle import Runtime
 from akount.models import Job
+from make import pdf, submitted
+from people import People
 
 SECRET = "psycopg2.OperationalError: password authentication failed for user akount"
 

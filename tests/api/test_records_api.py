@@ -12,8 +12,6 @@ from api_help import DATABASES, Worker, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeSerializer
-from make import BILL, reading, submitted
-from people import People, Person, settle_in
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
@@ -22,6 +20,8 @@ from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import Record, RecordStatus
 from akount.readings import Line, Reading, TaxBand
+from make import BILL, reading, submitted
+from people import People, Person, settle_in
 
 INVOICE = KINDS["invoice"]
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())

@@ -8,8 +8,6 @@ import pytest
 from api_help import Unread, Worker, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
-from make import submitted
-from people import People, Person, key_with_role, settle_in
 from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
@@ -20,6 +18,8 @@ from akount.accounts import PERMISSIONS, Permission
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime
 from akount.models import ApiKey, Record, Role
+from make import submitted
+from people import People, Person, key_with_role, settle_in
 
 PUBLIC = {"/health", "/health/live", "/health/ready"}
 """What anyone may see. A page comes onto this list by somebody's decision, not by itself."""

@@ -12,8 +12,6 @@ import pytest
 from api_help import DATABASES, Unread, opened, serving, settings_for
 from flask import Flask
 from flask.testing import FlaskClient
-from make import BILL, pdf
-from people import People, Person, key_with_role
 from sqlalchemy import Select, select
 from werkzeug.test import TestResponse
 
@@ -23,6 +21,8 @@ from akount.accounts import PERMISSIONS, Permission
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Document, Entity, Job, Role
+from make import BILL, pdf
+from people import People, Person, key_with_role
 
 LIMIT = 200_000
 BOUNDARY = "a-boundary-of-the-tests"

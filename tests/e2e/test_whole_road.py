@@ -13,13 +13,13 @@ import httpx
 import psutil
 import pytest
 import redis
+
+from akount.currencies import to_minor
+from akount.kinds import KINDS
 from conftest import make_settings, postgres_copy
 from make import SAMPLES, pdf
 from servers import Server, redis_server
 from service import ROOT, Service
-
-from akount.currencies import to_minor
-from akount.kinds import KINDS
 
 TRUTHS = [json.loads(line) for line in (SAMPLES / "truth.jsonl").read_text().splitlines()]
 PHOTO = next(t["file"] for t in TRUTHS if t["file"].endswith(".jpg"))

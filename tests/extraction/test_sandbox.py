@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 import psutil
 import pytest
-from make import SAMPLES, pdf
 
 from akount.errors import Crashed, OutOfBounds, OutOfMemory, TimedOut, Unreadable
 from akount.extraction import confine
 from akount.extraction.sandbox import Limits, Sandbox, _heed, _understand
+from make import SAMPLES, pdf
 
 XML = next(SAMPLES.glob("*.xml"))
 

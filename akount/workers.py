@@ -1,0 +1,59 @@
+"""The processes that read, as they tell of themselves: what each does, and which has not been heard of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from akount import __version__
+from akount.db import now
+from akount.models import WorkerProcess
+
+TELL_SECONDS = 5
+STALE_AFTER = dt.timedelta(seconds=30)
+LOST_AFTER = dt.timedelta(seconds=90)
+FORGET_AFTER = dt.timedelta(days=1)
+
+
+class Pulse(enum.StrEnum):
+    """How a worker is, by when it was last heard of."""
+
+    LIVE = "live"
+    STALE = "stale"
+    LOST = "lost"
+    STOPPED = "stopped"
+
+
+def tell(session: Session, name: str, queue: str, job_id: uuid.UUID | None) -> None:
+    """The worker lives and does this; the first time it is written down."""
+    known = update(WorkerProcess).where(WorkerProcess.name == name).values(seen_at=now(), job_id=job_id)
+    if session.execute(known).rowcount == 0:  # type: ignore[attr-defined]
+        session.add(WorkerProcess(name=name, queue=queue, version=__version__, job_id=job_id))
+
+
+def stop(session: Session, name: str) -> None:
+    """The worker has ended in order."""
+    session.execute(update(WorkerProcess).where(WorkerProcess.name == name).values(stopped_at=now(), job_id=None))
+
+
+def listed(session: Session) -> list[WorkerProcess]:
+    """Every worker that is remembered, the newest first."""
+    return list(session.scalars(select(WorkerProcess).order_by(WorkerProcess.started_at.desc())))
+
+
+def pulse(worker: WorkerProcess) -> Pulse:
+    """How a worker is: live, stale after 30 s, lost after 90 s."""
+    if worker.stopped_at is not None:
+        return Pulse.STOPPED
+    silent = now() - worker.seen_at
+    return Pulse.LOST if silent > LOST_AFTER else Pulse.STALE if silent > STALE_AFTER else Pulse.LIVE
+
+
+def forget(session: Session) -> int:
+    """Forgets workers that were last heard of a day ago. Answers how many."""
+    gone = session.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now() - FORGET_AFTER))
+    return gone.rowcount or 0  # type: ignore[attr-defined]

@@ -88,7 +88,7 @@ class Watcher:
             if self._ending:  # closed since it was let in
                 watch.tell(None)
                 return
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
                 self._thread.start()
             self._change.notify()

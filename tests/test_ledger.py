@@ -513,11 +513,13 @@ def test_a_job_that_is_not_over_can_be_cancelled(database: Database, status: Job
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELLED])
 def test_a_job_that_failed_or_was_cancelled_has_all_its_attempts_again(database: Database, status: JobStatus) -> None:
     ended = {"finished_at": now(), "discarded_at": now(), "discard_reason": "x", "archived_at": now(), "worker": "w"}
+    ended |= {"started_at": now(), "error_code": "damaged", "error_detail": "x"}
     job_id = entered(database, status=status, attempts=3, progress=50, **ended)
     by_person(database, ledger.retry, job_id)
     job = job_of(database, job_id)
     assert (job.status, job.attempts, job.progress, job.worker) == (JobStatus.WAITING, 0, 0, None)
     assert (job.finished_at, job.discarded_at, job.discard_reason, job.archived_at) == (None, None, None, None)
+    assert (job.started_at, job.error_code, job.error_detail) == (None, None, None)
     assert rung(database) == [], "the caller rings it"
     assert held(database, job_id).attempt == 1
 

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from akount.errors import SettingsError, Unavailable
 ROOT = Path(__file__).resolve().parent.parent
 READ_ONLY = "akount_read_only"
 SQLITE_BUSY_SECONDS = 30
+POOL_PARAMETERS = ("connection_limit", "pool_timeout", "connect_timeout")
 
 metadata = MetaData(
     naming_convention={
@@ -88,12 +90,15 @@ def engine_url(url: str) -> URL:
 
 
 class Database:
-    """One process's way to the database. Never shared across a fork: open one in each process."""
+    """One process's way to the database. Never shared across a fork: open one in each process.
+
+    A Postgres URL may carry `connection_limit`, `pool_timeout` and `connect_timeout` (C5), as Prisma's do."""
 
     def __init__(self, url: str, *, pooled: bool = True, connect_timeout: int = 10) -> None:
-        self.url: URL = engine_url(url)
+        given = engine_url(url)
+        self.url: URL = given.difference_update_query(POOL_PARAMETERS)
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(self.url, pooled=pooled, connect_timeout=connect_timeout)
+        self.engine = _engine(self.url, _Pool.asked(given, connect_timeout) if pooled else _Pool(0, 0, 0, connect_timeout))
         self._in_line: AbstractContextManager[None] = _Line(self.url) if self.sqlite else nullcontext()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -175,8 +180,32 @@ def _make_directory(url: URL) -> None:
             raise Unavailable("The directory of the database cannot be made.", code="database_unavailable") from error
 
 
-def _engine(url: URL, *, pooled: bool, connect_timeout: int) -> Engine:
-    options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+@dataclass(frozen=True)
+class _Pool:
+    """How many connections a process keeps, how many more it may open, and how long it waits (seconds). Size 0: none is kept."""
+
+    size: int
+    overflow: int
+    timeout: float
+    connect_timeout: int
+
+    @classmethod
+    def asked(cls, url: URL, connect_timeout: int) -> _Pool:
+        """By the URL's parameters. Raises SettingsError for one that is no whole number above zero."""
+        said = {name: str(url.query[name]) for name in POOL_PARAMETERS if name in url.query}
+        if not all(value.isdecimal() and int(value) > 0 for value in said.values()):
+            raise SettingsError(f"DATABASE_URL: {', '.join(POOL_PARAMETERS)} must be whole numbers above zero.")
+        limit = int(said["connection_limit"]) if "connection_limit" in said else None
+        return cls(
+            size=5 if limit is None else limit,
+            overflow=5 if limit is None else 0,
+            timeout=float(said.get("pool_timeout", 10)),
+            connect_timeout=int(said.get("connect_timeout", connect_timeout)),
+        )
+
+
+def _engine(url: URL, pool: _Pool) -> Engine:
+    options: dict[str, Any] = {} if pool.size else {"poolclass": NullPool}
     options["hide_parameters"] = True  # an error with its traceback goes into the log: no document text in it (H6)
     if url.get_backend_name() == "sqlite":
         _make_directory(url)
@@ -184,10 +213,11 @@ def _engine(url: URL, *, pooled: bool, connect_timeout: int) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    if pooled:
-        options |= {"pool_size": 5, "max_overflow": 5, "pool_timeout": 10, "pool_pre_ping": True, "pool_recycle": 1800}
+    if pool.size:
+        options |= {"pool_size": pool.size, "max_overflow": pool.overflow, "pool_timeout": pool.timeout}
+        options |= {"pool_pre_ping": True, "pool_recycle": 1800}
     arguments = {
-        "connect_timeout": connect_timeout,
+        "connect_timeout": pool.connect_timeout,
         "application_name": "akount",
         "options": "-c statement_timeout=15000 -c timezone=UTC",
         "keepalives_idle": 30,
@@ -218,7 +248,7 @@ def _alembic(url: URL) -> AlembicConfig:
 
 def migrate(url: str, revision: str = "head") -> None:
     """Brings the schema up to a revision (`head`: the newest), or by `base` down to nothing."""
-    made = engine_url(url)
+    made = engine_url(url).difference_update_query(POOL_PARAMETERS)
     _make_directory(made)
     with _translated():
         (command.downgrade if revision == "base" else command.upgrade)(_alembic(made), revision)

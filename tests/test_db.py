@@ -343,3 +343,25 @@ def test_the_types_of_our_own_name_themselves_in_migrations() -> None:
 @given(scheme=st.sampled_from(["postgres", "postgresql", "postgresql+psycopg2"]))
 def test_every_spelling_of_postgres_means_the_same_driver(scheme: str) -> None:
     assert db.engine_url(f"{scheme}://h/d").drivername == "postgresql+psycopg2"
+
+
+# --- the pool that the URL asks for (C5) ---
+
+
+def test_the_url_says_how_many_connections_and_how_long_to_wait(postgres: Server) -> None:
+    database = Database(postgres_copy(postgres) + "?connection_limit=1&pool_timeout=1&connect_timeout=3")
+    try:
+        with database.transaction() as session:
+            session.execute(sa.text("SELECT 1"))
+            with pytest.raises(Unavailable):
+                database.ping()
+        database.ping()
+        assert "connection_limit" not in str(database.url)
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("said", ["connection_limit=0", "pool_timeout=soon", "connect_timeout=-1"])
+def test_a_pool_parameter_that_is_no_number_is_refused(said: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        Database(f"postgresql://nobody@127.0.0.1:1/none?{said}")

@@ -282,21 +282,49 @@ def jobs_show(job_id: uuid.UUID) -> None:
     click.echo(json.dumps(job_json(job) | {"tried": tried}, indent=2))
 
 
+def _meant(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which dead letters are meant when they are not named one by one."""
+    for option in (
+        click.option("--before", type=click.DateTime(), help="Only those that failed before this time (UTC)."),
+        click.option("--code", help="Only those that failed with this code."),
+        click.option("--tenant", "tenant_id", type=click.UUID),
+        click.option("--queue", type=click.Choice(QUEUES)),
+        click.option("--all", "every", is_flag=True, help="Every failed job, or those that the other options name."),
+        click.argument("job_ids", type=click.UUID, nargs=-1),
+    ):
+        command = option(command)
+    return command
+
+
+def _dead_letters(job_ids: Sequence[uuid.UUID], every: bool, said: dict[str, Any]) -> ledger.DeadLetters | None:
+    """What --all and its options mean; None: the jobs are named one by one."""
+    if bool(job_ids) == every or (job_ids and any(said.values())):
+        raise click.UsageError("Name jobs, or say --all (with --queue, --tenant, --code, --before to say which).")
+    before = said.pop("before")
+    return ledger.DeadLetters(**said, before=before and before.replace(tzinfo=dt.UTC)) if every else None
+
+
 @jobs.command("retry")
-@click.argument("job_ids", type=click.UUID, nargs=-1, required=True)
-def jobs_retry(job_ids: Sequence[uuid.UUID]) -> None:
-    """Try failed or cancelled jobs again."""
+@_meant
+def jobs_retry(job_ids: Sequence[uuid.UUID], every: bool, **said: Any) -> None:
+    """Try failed or cancelled jobs again: those named, or --all failed ones."""
+    meant = _dead_letters(job_ids, every, said)
     with _runtime() as runtime:
+        if meant is not None:
+            click.echo(f"{scans.retry_all(runtime, accounts.SHELL, meant)} jobs will be tried again")
         for job_id in job_ids:
             click.echo(f"{job_id} {scans.retry(runtime, accounts.SHELL, job_id).status}")
 
 
 @jobs.command("discard")
-@click.argument("job_ids", type=click.UUID, nargs=-1, required=True)
+@_meant
 @click.option("--reason", required=True)
-def jobs_discard(job_ids: Sequence[uuid.UUID], reason: str) -> None:
-    """Take failed jobs off the list of dead letters."""
+def jobs_discard(job_ids: Sequence[uuid.UUID], every: bool, reason: str, **said: Any) -> None:
+    """Take failed jobs off the list of dead letters: those named, or --all."""
+    meant = _dead_letters(job_ids, every, said)
     with _runtime() as runtime:
+        if meant is not None:
+            click.echo(f"{scans.discard_all(runtime, accounts.SHELL, meant, reason)} jobs discarded")
         for job_id in job_ids:
             scans.discard(runtime, accounts.SHELL, job_id, reason)
             click.echo(f"{job_id} discarded")

@@ -214,20 +214,7 @@ def cancel(session: Session, job: Job) -> None:
 def retry(session: Session, job: Job) -> None:
     """failed, cancelled → waiting, with all its attempts before it again. Raises Conflict for any other status."""
     expected = Job.status.in_([JobStatus.FAILED, JobStatus.CANCELLED])
-    values = _release() | {
-        "status": JobStatus.WAITING,
-        "attempts": 0,
-        "run_at": now(),
-        "rung_at": now(),
-        "started_at": None,
-        "finished_at": None,
-        "error_code": None,
-        "error_detail": None,
-        "discarded_at": None,
-        "discard_reason": None,
-        "archived_at": None,
-    }
-    if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
+    if not _moved(session, _move(Job.id == job.id, expected).values(**_anew(), rung_at=now())):
         raise Conflict("Only a failed or cancelled job can be tried again.", code="wrong_status")
 
 
@@ -236,6 +223,37 @@ def discard(session: Session, job: Job, reason: str) -> None:
     values = {"discarded_at": now(), "discard_reason": reason}
     if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)).values(**values)):
         raise Conflict("Only a failed job that was not discarded before can be discarded.", code="wrong_status")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Which failed jobs are meant; what is None does not count. Discarded ones never are."""
+
+    tenant_id: uuid.UUID | None = None
+    queue: str | None = None
+    code: str | None = None
+    before: dt.datetime | None = None
+
+    def where(self) -> ColumnElement[bool]:
+        """As a condition on jobs."""
+        said = [Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)]
+        said += [Job.tenant_id == self.tenant_id] if self.tenant_id else []
+        said += [Job.queue == self.queue] if self.queue else []
+        said += [Job.error_code == self.code] if self.code else []
+        said += [Job.finished_at < self.before] if self.before else []
+        return and_(*said)
+
+
+def retry_all(session: Session, meant: DeadLetters) -> int:
+    """failed → waiting for all that are meant, in one move; the next sweep rings for them. Answers how many."""
+    done = session.execute(_move(meant.where()).values(**_anew(), rung_at=None))
+    return done.rowcount or 0  # type: ignore[attr-defined]
+
+
+def discard_all(session: Session, meant: DeadLetters, reason: str) -> int:
+    """failed → failed and off the list, for all that are meant. Answers how many."""
+    done = session.execute(_move(meant.where()).values(discarded_at=now(), discard_reason=reason))
+    return done.rowcount or 0  # type: ignore[attr-defined]
 
 
 def archive(session: Session, *, completed_before: dt.datetime, failed_before: dt.datetime, keep: int, queues: list[str]) -> int:
@@ -275,6 +293,22 @@ def _moved(session: Session, statement: Any) -> bool:
 
 def _release() -> dict[str, Any]:
     return {"worker": None, "lease_until": None, "progress": 0}
+
+
+def _anew() -> dict[str, Any]:
+    """As if it had just been entered, with all its attempts before it."""
+    return _release() | {
+        "status": JobStatus.WAITING,
+        "attempts": 0,
+        "run_at": now(),
+        "started_at": None,
+        "finished_at": None,
+        "error_code": None,
+        "error_detail": None,
+        "discarded_at": None,
+        "discard_reason": None,
+        "archived_at": None,
+    }
 
 
 def _end() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +17,7 @@ from akount import audit, backlog, intake, ledger, logs
 from akount.accounts import Actor, Call, entity_of
 from akount.backlog import Priority
 from akount.kinds import Kind
+from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
 from akount.models import Document, Job
 from akount.storage import Incoming, new_key
@@ -145,6 +146,24 @@ def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job
         _note(session, call, "job.discard", f"job:{job.id}", reason)
         session.refresh(job)
     return job
+
+
+def retry_all(runtime: Runtime, call: Call, meant: DeadLetters) -> int:
+    """Tries every failed job again that is meant; operators only see beyond their tenant. Answers how many."""
+    meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
+    with runtime.database.transaction() as session:
+        count = ledger.retry_all(session, meant)
+        _note(session, call, "jobs.retry", f"jobs:{count}", str(meant))
+    return count
+
+
+def discard_all(runtime: Runtime, call: Call, meant: DeadLetters, reason: str) -> int:
+    """Takes every failed job off the list that is meant, with the reason. Answers how many."""
+    meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
+    with runtime.database.transaction() as session:
+        count = ledger.discard_all(session, meant, reason)
+        _note(session, call, "jobs.discard", f"jobs:{count}", f"{reason} ({meant})")
+    return count
 
 
 def pause(

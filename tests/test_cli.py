@@ -16,7 +16,7 @@ from akount.lifecycle import Runtime
 from akount.models import Job, JobStatus
 from config import Settings
 from make import SAMPLES, submitted
-from people import People
+from people import People, Person
 from service import ROOT
 
 
@@ -118,8 +118,8 @@ def test_scan_shows_a_person_what_was_read(tmp_path: Path) -> None:
     assert "2809.34" in said
 
 
-def failed(runtime: Runtime, people: People) -> Job:
-    job = submitted(runtime, people.ada)
+def failed(runtime: Runtime, people: People, person: Person | None = None) -> Job:
+    job = submitted(runtime, person or people.ada)
     with runtime.database.transaction() as session:
         held = ledger.claim(session, job.id, worker="host:1:1", lease_seconds=30)
         assert held
@@ -142,6 +142,29 @@ def test_the_ledger_from_a_shell(settings: Settings, runtime: Runtime, people: P
     assert "rung" in shell("sweep")
     assert "archived: 0" in shell("prune")
     assert scans.find_job(runtime, people.otto.actor, other.id).discard_reason == "sent twice"
+
+
+def test_dead_letters_are_retried_and_discarded_by_what_they_have_in_common(
+    settings: Settings, runtime: Runtime, people: People
+) -> None:
+    shell = Shell(settings.directory, DATABASE_URL=settings.database, APP_ENV="test")
+    ours, theirs = failed(runtime, people), failed(runtime, people, people.mallory)
+    assert "0 jobs" in shell("jobs", "retry", "--all", "--code", "encrypted")
+    assert "0 jobs" in shell("jobs", "retry", "--all", "--before", "2020-01-01")
+    assert "1 jobs" in shell("jobs", "retry", "--all", "--tenant", str(people.ada.actor.tenant), "--code", "damaged")
+    assert status(runtime.database, ours.id) is JobStatus.WAITING
+    assert "1 jobs" in shell("jobs", "discard", "--all", "--queue", theirs.queue, "--reason", "spam")
+    assert "0 jobs" in shell("jobs", "retry", "--all"), "what was discarded stays so"
+    assert scans.find_job(runtime, people.mallory.actor, theirs.id).discard_reason == "spam"
+    shell("jobs", "retry", code=2)
+    shell("jobs", "retry", "--all", str(ours.id), code=2)
+
+
+def test_a_tenant_moves_only_its_own_dead_letters(runtime: Runtime, people: People) -> None:
+    ours, theirs = failed(runtime, people), failed(runtime, people, people.mallory)
+    meant = ledger.DeadLetters(tenant_id=people.mallory.actor.tenant)
+    assert scans.retry_all(runtime, people.ada.call, meant) == 1
+    assert (status(runtime.database, ours.id), status(runtime.database, theirs.id)) == (JobStatus.WAITING, JobStatus.FAILED)
 
 
 def status(database: Database, job_id: uuid.UUID) -> JobStatus:

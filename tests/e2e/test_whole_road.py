@@ -189,3 +189,20 @@ def test_a_ctrl_c_stops_a_run_with_zero(tmp_path: Path) -> None:
     with Service(tmp_path) as service:
         service.process.send_signal(signal.SIGINT)
         assert service.process.wait(40) == 0
+
+
+def test_a_worker_whose_engine_hangs_gives_its_job_back_and_ends_in_time(embedded: Service) -> None:
+    upload = embedded.upload((SAMPLES / PHOTO).read_bytes() + b"hung", "receipt.jpg")
+    embedded.await_status(upload, "active")
+    consumer, *rest = embedded.workers("bill-scan")
+    for process in rest:
+        if "akount.extraction.reader" in process.cmdline():
+            process.suspend()
+    started = time.monotonic()
+    consumer.terminate()
+    _gone, alive = psutil.wait_procs([consumer, *rest], timeout=35)
+    assert alive == []
+    assert time.monotonic() - started < 31
+    job = embedded.result(upload)  # by the worker that was started in its place
+    assert job["status"] == "completed", job
+    assert job["attempts"] == 1, "an attempt that was given back does not count"

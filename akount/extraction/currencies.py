@@ -65,6 +65,8 @@ def find_currency(document: Document, amounts: Sequence[Amount], total: Amount |
         for code, weight in _codes_in_heading(cell):
             votes[code] += weight
             places.setdefault(code, (cell, cell.box))
+    # Many codes are words as well ("CUP", "ALL", "TOP"): once beside some amount is not enough for a rare one.
+    votes = Counter({code: count for code, count in votes.items() if code in _COMMON or count >= 3})
     if votes:
         votes = _settle_dollars(votes, document)
         code, count = votes.most_common(1)[0]

@@ -225,3 +225,13 @@ def test_a_word_for_credit_notes_inside_of_a_sentence_changes_nothing() -> None:
 def test_a_bare_dollar_is_that_of_the_country(address: str, currency: str) -> None:
     reading = printed((60, 1, "Alpha Supplies Ltd"), (60, 2, address), (60, 8, "Total"), (300, 8, "$120.00"))
     assert reading.get("currency") == currency
+
+
+def test_a_word_that_is_also_a_code_is_no_currency() -> None:
+    till = ((60, 1, "Corner Shop Sdn Bhd"), (60, 4, "PAPER CUP 1.20"), (60, 5, "TEA 7.80"), (60, 8, "Total"), (300, 8, "9.00"))
+    assert printed(*till).get("currency") == "MYR"
+
+
+def test_a_rare_currency_beside_the_total_counts() -> None:
+    reading = printed((60, 1, "Alpha Supplies Ltd"), (60, 6, "Work"), (300, 6, "100.00"), (60, 8, "Total"), (300, 8, "ISK 100.00"))
+    assert reading.get("currency") == "ISK"

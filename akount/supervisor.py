@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
 import subprocess
 import sys
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from akount import logs
+from akount.processes import die_with_parent
 
 log = logs.get(__name__)
 
-PR_SET_PDEATHSIG = 1
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 35.0
 """A child that has not ended so long after TERM is killed."""
@@ -38,7 +37,7 @@ class Child:
             self.command,
             env=dict(environ),
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads here
+            preexec_fn=lambda: die_with_parent(how=signal.SIGTERM),  # noqa: PLW1509  no threads here
         )
         self.started = time.monotonic()
 
@@ -46,11 +45,6 @@ class Child:
     def running(self) -> bool:
         """Whether the process lives."""
         return self.process is not None and self.process.poll() is None
-
-
-def _die_with_parent() -> None:
-    """In the child: a supervisor that is killed takes its children along, gently."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Supervisor:

@@ -7,7 +7,6 @@ request brings limits and two descriptors (the file, the pipe for the answer); t
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import resource
@@ -21,9 +20,8 @@ from typing import Any, NoReturn
 
 from akount.errors import Unreadable
 from akount.extraction import confine, engines
+from akount.processes import die_with_parent
 from akount.readings import Source, reading_to_json
-
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -45,11 +43,6 @@ def main() -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         channel.send(json.dumps(_await(pid, float(request["seconds"]), channel)).encode())
-
-
-def die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent dies, however that happens."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _await(pid: int, seconds: float, channel: socket.socket) -> dict[str, Any]:

@@ -6,7 +6,6 @@ the second signal or the deadline interrupts gives its job back before it goes.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import time
@@ -16,9 +15,9 @@ from huey.consumer import Consumer, Scheduler, Worker
 
 from akount import logs
 from akount.db import Database, require_head
-from akount.extraction.reader import PR_SET_PDEATHSIG
 from akount.lifecycle import Runtime, open_runtime
 from akount.pipeline import Reader
+from akount.processes import die_with_parent
 from akount.tasks import queues, scan, upkeep
 from config import Settings
 
@@ -43,13 +42,6 @@ def work(settings: Settings, queue_name: str, processes: int, reader: Reader | N
     log.info("worker started", queue=queue_name, processes=processes, backend="redis" if settings.redis else "sqlite")
     consumer.run()
     log.info("worker stopped", queue=queue_name)
-
-
-def die_with(parent: int, how: int = signal.SIGTERM) -> None:
-    """Asks the kernel for a signal when the parent dies; a parent that is gone already counts."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), how)
 
 
 class ScanConsumer(Consumer):  # type: ignore[misc]
@@ -94,7 +86,7 @@ class ScanWorker(Worker):  # type: ignore[misc]
 
     def initialize(self) -> None:
         """Opens the workbench, in the worker process itself."""
-        die_with(self._parent, signal.SIGKILL)
+        die_with_parent(self._parent)
         self._bench.append(scan.Workbench.open(self._settings, self.huey.name, self._reader))
         super().initialize()
         log.info("worker ready", pid=os.getpid())
@@ -115,7 +107,7 @@ class Sweeper(Scheduler):  # type: ignore[misc]
 
     def initialize(self) -> None:
         """Opens what a sweep needs, in its own process."""
-        die_with(os.getppid(), signal.SIGKILL)
+        die_with_parent()
         self._runtime = open_runtime(self.settings)
         self._runtime.hang(queues.Bell(self.settings, self.huey.name))
 

@@ -206,3 +206,11 @@ def test_a_worker_whose_engine_hangs_gives_its_job_back_and_ends_in_time(embedde
     job = embedded.result(upload)  # by the worker that was started in its place
     assert job["status"] == "completed", job
     assert job["attempts"] == 1, "an attempt that was given back does not count"
+
+
+def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    with Service(tmp_path) as service:
+        family = service.family()
+        service.process.kill()
+        _gone, alive = psutil.wait_procs(family, timeout=35)
+        assert alive == []

@@ -23,7 +23,6 @@ from akount.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
-POSITIVE = validate.Range(min=1)
 
 
 class Switch(fields.Boolean):

@@ -180,17 +180,8 @@ def set_consent(session: Session, call: Call, kinds: dict[str, bool], hosted_eng
     )
     if hosted_engines is not None:
         member.hosted_engines = hosted_engines
-    audit.record(
-        session,
-        tenant_id=member.tenant_id,
-        actor=call.actor.name,
-        role=call.actor.role,
-        action="consent.change",
-        target=f"user:{member.user_id}",
-        reason=f"auto_create={','.join(member.auto_create) or 'none'} hosted_engines={member.hosted_engines}",
-        address=call.address,
-        request_id=call.request_id,
-    )
+    given = f"auto_create={','.join(member.auto_create) or 'none'} hosted_engines={member.hosted_engines}"
+    note(session, call, "consent.change", f"user:{member.user_id}", given)
     return member
 
 
@@ -206,6 +197,21 @@ def entity_of(session: Session, tenant_id: uuid.UUID, entity_id: uuid.UUID | Non
     if len(entities) != 1:
         raise BadRequest("Name the entity in the field entityId: this tenant has several.", code="entity_required")
     return entities[0]
+
+
+def note(session: Session, call: Call, action: str, target: str, reason: str = "") -> None:
+    """The audit entry of what a caller did, in the transaction of the deed."""
+    audit.record(
+        session,
+        tenant_id=call.actor.tenant_id,
+        actor=call.actor.name,
+        role=call.actor.role,
+        action=action,
+        target=target,
+        reason=reason,
+        address=call.address,
+        request_id=call.request_id,
+    )
 
 
 def _tenant(session: Session, tenant_id: uuid.UUID) -> Tenant:

@@ -14,7 +14,7 @@ from config import Settings
 ERRORS = (RedisConnectionError, RedisTimeoutError)
 """The server is away."""
 FAULTS = (RedisError,)
-"""Whatever else it may say, such as a wrong password."""
+"""Away, or there and refusing, such as for a wrong password."""
 
 
 def redis_pool(settings: Settings, *, timeout: float, retries: int, connections: int = 20) -> ConnectionPool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, current_app, jsonify
 
 from akount import backlog, connections, logs
 from akount.api.guards import public, runtime
@@ -89,8 +89,6 @@ def _word(answer: Any) -> str:
 
 def probes() -> Probes:
     """The probes of this process."""
-    from flask import current_app
-
     held: Probes = current_app.extensions["probes"]
     return held
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import audit, backlog, intake, ledger, logs
-from akount.accounts import Actor, Call, entity_of
+from akount import backlog, intake, ledger, logs
+from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
 from akount.kinds import Kind
 from akount.ledger import DeadLetters
@@ -91,7 +91,7 @@ def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document:
         priority=priority,
         turn=turn,
     )
-    _note(session, call, "document.submit", f"document:{document.id}")
+    note(session, call, "document.submit", f"document:{document.id}")
     session.flush()
     return job
 
@@ -122,7 +122,7 @@ def cancel(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.cancel(session, job)
-        _note(session, call, "job.cancel", f"job:{job.id}")
+        note(session, call, "job.cancel", f"job:{job.id}")
         session.refresh(job)
     return job
 
@@ -132,7 +132,7 @@ def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.retry(session, job)
-        _note(session, call, "job.retry", f"job:{job.id}")
+        note(session, call, "job.retry", f"job:{job.id}")
         session.refresh(job)
     runtime.bells[job.queue].ring(job.id)
     return job
@@ -143,7 +143,7 @@ def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
         ledger.discard(session, job, reason)
-        _note(session, call, "job.discard", f"job:{job.id}", reason)
+        note(session, call, "job.discard", f"job:{job.id}", reason)
         session.refresh(job)
     return job
 
@@ -153,7 +153,7 @@ def retry_all(runtime: Runtime, call: Call, meant: DeadLetters) -> int:
     meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
     with runtime.database.transaction() as session:
         count = ledger.retry_all(session, meant)
-        _note(session, call, "jobs.retry", f"jobs:{count}", str(meant))
+        note(session, call, "jobs.retry", f"jobs:{count}", str(meant))
     return count
 
 
@@ -162,7 +162,7 @@ def discard_all(runtime: Runtime, call: Call, meant: DeadLetters, reason: str) -
     meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
     with runtime.database.transaction() as session:
         count = ledger.discard_all(session, meant, reason)
-        _note(session, call, "jobs.discard", f"jobs:{count}", f"{reason} ({meant})")
+        note(session, call, "jobs.discard", f"jobs:{count}", f"{reason} ({meant})")
     return count
 
 
@@ -172,25 +172,11 @@ def pause(
     """Holds up a queue, a tenant, or a tenant in a queue; what runs goes on. Raises Conflict when it is held up already."""
     with runtime.database.transaction() as session:
         backlog.pause(session, queue=queue, tenant_id=tenant_id, reason=reason, by=call.actor.name, until=until)
-        _note(session, call, "backlog.pause", f"queue:{queue or 'all'} tenant:{tenant_id or 'all'}", reason)
+        note(session, call, "backlog.pause", f"queue:{queue or 'all'} tenant:{tenant_id or 'all'}", reason)
 
 
 def resume(runtime: Runtime, call: Call, *, queue: str | None, tenant_id: uuid.UUID | None) -> None:
     """Lets go what was held up by the same words. Raises Conflict when nothing was."""
     with runtime.database.transaction() as session:
         backlog.resume(session, queue=queue, tenant_id=tenant_id, by=call.actor.name)
-        _note(session, call, "backlog.resume", f"queue:{queue or 'all'} tenant:{tenant_id or 'all'}")
-
-
-def _note(session: Session, call: Call, action: str, target: str, reason: str = "") -> None:
-    audit.record(
-        session,
-        tenant_id=call.actor.tenant_id,
-        actor=call.actor.name,
-        role=call.actor.role,
-        action=action,
-        target=target,
-        reason=reason,
-        address=call.address,
-        request_id=call.request_id,
-    )
+        note(session, call, "backlog.resume", f"queue:{queue or 'all'} tenant:{tenant_id or 'all'}")

@@ -18,8 +18,6 @@ from urllib.parse import unquote, urlsplit
 
 from akount.errors import AkountError, SettingsError, Unavailable
 
-CHUNK = 1 << 20
-
 
 class Damaged(AkountError):
     """The stored file is not the one that was uploaded: its checksum differs."""
@@ -86,7 +84,7 @@ class Incoming:
 
 
 class Storage(Protocol):
-    """Four verbs, and a ping for the probes."""
+    """Four verbs for files, two for sweeping, and a ping for the probes."""
 
     def receive(self, limit: int) -> Incoming:
         """A place for a file that comes in."""
@@ -102,6 +100,9 @@ class Storage(Protocol):
 
     def keys(self, older_than: dt.datetime) -> Iterator[str]:
         """Every key stored before an instant."""
+
+    def sweep_incoming(self, older_than: dt.datetime) -> int:
+        """Removes what came in before an instant and was never stored, such as uploads whose process died; how many."""
 
     def ping(self) -> None:
         """Raises Unavailable unless files can be stored."""
@@ -159,7 +160,6 @@ class LocalStorage:
             probe.unlink()
 
     def sweep_incoming(self, older_than: dt.datetime) -> int:
-        """Removes what came in and was never stored, such as uploads whose process died."""
         gone = [p for p in self._incoming.glob("*") if p.stat().st_mtime < older_than.timestamp()]
         for path in gone:
             path.unlink(missing_ok=True)

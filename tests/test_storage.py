@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from akount.errors import SettingsError, Unavailable
-from akount.storage import CHUNK, Damaged, Incoming, LocalStorage, new_key, open_storage
+from akount.storage import Damaged, Incoming, LocalStorage, new_key, open_storage
 
+CHUNK = 1 << 20
 LIMIT = 1000
 DATA = b"a bill"
 SHA = hashlib.sha256(DATA).hexdigest()

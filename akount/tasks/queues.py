@@ -27,7 +27,7 @@ log = logs.get(__name__)
 TASK = "akount.tasks.scan.scan"
 """The one task; its name is fixed here so that it does not depend on how the worker was started."""
 COOL_OFF_SECONDS = 5.0
-ERRORS = (*connections.ERRORS, *connections.FAULTS, sqlite3.Error)
+ERRORS = (*connections.FAULTS, sqlite3.Error)
 """Away, or there and refusing, such as a Redis that is full."""
 
 

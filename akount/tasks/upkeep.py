@@ -12,7 +12,6 @@ from akount.errors import Unavailable
 from akount.kinds import QUEUES
 from akount.lifecycle import Rings, Runtime
 from akount.models import Document
-from akount.storage import LocalStorage
 
 log = logs.get(__name__)
 
@@ -56,7 +55,7 @@ def prune(runtime: Runtime) -> dict[str, int]:
         )
         forgotten = workers.forget(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE)
-    unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE) if isinstance(runtime.storage, LocalStorage) else 0
+    unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE)
     return {"archived": archived, "orphans": removed, "unfinished": unfinished, "workers": forgotten}
 
 

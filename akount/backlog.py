@@ -28,6 +28,13 @@ _AT: BindParameter[dt.datetime] = bindparam("at", type_=Instant)
 _ORDER = (_JOB.priority, _JOB.turn, _JOB.run_at)
 CLAIMABLE = _JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
 
+_HERE = and_(_JOB.queue == bindparam("the_queue"), CLAIMABLE)
+_TURNS = select(
+    select(func.min(_JOB.turn)).where(_HERE).scalar_subquery(),
+    select(func.max(_JOB.turn)).where(_HERE, _JOB.tenant_id == bindparam("the_tenant")).scalar_subquery(),
+)
+"""The turn that is being served, and the last one of a tenant."""
+
 
 class Priority(enum.IntEnum):
     """How soon a job is served: the lower, the sooner."""
@@ -38,9 +45,7 @@ class Priority(enum.IntEnum):
 
 def next_turn(session: Session, queue: str, tenant_id: uuid.UUID) -> int:
     """The turn of a tenant's next document. Two at once may get the same: fairness, not order, is promised."""
-    waiting = select(func.min(Job.turn)).where(Job.queue == queue, CLAIMABLE)
-    last = select(func.max(Job.turn)).where(Job.queue == queue, Job.tenant_id == tenant_id, CLAIMABLE)
-    present, own = session.execute(select(waiting.scalar_subquery(), last.scalar_subquery())).one()
+    present, own = session.execute(_TURNS, {"the_queue": queue, "the_tenant": tenant_id}).one()
     return max(present or 0, -1 if own is None else own + 1, 0)
 
 

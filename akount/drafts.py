@@ -8,7 +8,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from akount.checks import Finding
 from akount.currencies import exponent, to_minor
 from akount.kinds import Kind
 from akount.ledger import Claim
-from akount.models import Counterparty, Decision, Document, Record, RecordLine
+from akount.models import Counterparty, Decision, Document, Record, RecordLine, inserting
 from akount.readings import Evidence, Line, Reading, reading_to_json
 from akount.routing import STATUS, Routing
 
@@ -55,15 +55,13 @@ def write(session: Session, document: Document, held: Claim, kind: Kind, verdict
     currency = currency if exponent(currency) is not None else None
     party = _counterparty(session, document, kind, verdict.reading)
     values = {"id": record_id, "job_id": held.job_id, "counterparty_id": party}
-    session.execute(_RECORD, values | _of_document(document) | _figures(kind, verdict, currency) | _grounds(kind, verdict))
+    session.execute(
+        inserting(Record), values | _of_document(document) | _figures(kind, verdict, currency) | _grounds(kind, verdict)
+    )
     lines = [_line(record_id, position, line, currency) for position, line in enumerate(verdict.reading.lines, 1)]
     if lines:
-        session.execute(_LINE, lines)
-    session.execute(_DECISION, _decision(document, held, record_id, verdict))
-
-
-_RECORD, _LINE, _DECISION = (insert(table.__table__) for table in (Record, RecordLine, Decision))  # type: ignore[arg-type]
-"""Plain inserts: objects that the session would follow cost three times as much, and nobody looks at them again."""
+        session.execute(inserting(RecordLine), lines)
+    session.execute(inserting(Decision), _decision(document, held, record_id, verdict))
 
 
 def _of_document(document: Document) -> dict[str, Any]:

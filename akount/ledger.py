@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Table, Update, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Table, Update, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from akount.db import now
 from akount.errors import AkountError, Conflict, NotFound
-from akount.models import Attempt, Document, Job, JobStatus
+from akount.models import Attempt, Document, Job, JobStatus, inserting, write
 
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
@@ -84,21 +84,29 @@ def _is_dead(worker: str) -> bool:
 def enter(
     session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str, priority: int = 0, turn: int = 0
 ) -> Job:
-    """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit."""
+    """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit.
+
+    The job that is answered is a picture of the row: the session does not follow it."""
     at = now()
     job = Job(
+        id=uuid.uuid4(),
         tenant_id=document.tenant_id,
         document_id=document.id,
         queue=queue,
         kind=document.kind,
+        status=JobStatus.WAITING,
         max_attempts=max_attempts,
         request_id=request_id,
         priority=priority,
         turn=turn,
         run_at=at,
         rung_at=at,
+        created_at=at,
+        attempts=0,
+        progress=0,
+        version=1,
     )
-    session.add(job)
+    write(session, job)
     return job
 
 
@@ -346,9 +354,6 @@ def _ended(session: Session, held: Claim, outcome: str, error: AkountError | Non
     _note_attempt(session, attempt, outcome, error)
 
 
-_ATTEMPT = insert(Attempt.__table__)  # type: ignore[arg-type]
-
-
 def _note_attempt(session: Session, attempt: dict[str, Any], outcome: str, error: AkountError | None) -> None:
     why = {"error_code": error.code if error else None, "error_detail": error.detail if error else None}
-    session.execute(_ATTEMPT, attempt | {"ended_at": now(), "outcome": outcome} | why)
+    session.execute(inserting(Attempt), attempt | {"ended_at": now(), "outcome": outcome} | why)

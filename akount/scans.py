@@ -9,7 +9,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from akount.backlog import Priority
 from akount.kinds import Kind
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
-from akount.models import Document, Job
+from akount.models import Document, Job, write
 from akount.storage import Incoming, new_key
 
 log = logs.get(__name__)
@@ -79,8 +79,7 @@ def submit(
 
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
-    session.add(document)
-    session.flush()
+    write(session, document)
     turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(
         session,
@@ -92,7 +91,6 @@ def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document:
         turn=turn,
     )
     note(session, call, "document.submit", f"document:{document.id}")
-    session.flush()
     return job
 
 
@@ -106,9 +104,14 @@ def _raced(runtime: Runtime, entity_id: uuid.UUID, kind: Kind, document: Documen
     return Submission(known, duplicate=True)
 
 
+_JOBS, _DOCUMENTS = Job.__table__, Document.__table__
+_JOB_OF = select(_JOBS.c.id).join_from(_JOBS, _DOCUMENTS)
+_JOB_OF = _JOB_OF.where(*(_DOCUMENTS.c[name] == bindparam(f"the_{name}") for name in ("entity_id", "kind", "sha256")))
+
+
 def _known(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str) -> Job | None:
-    same = (Document.entity_id == entity_id, Document.kind == kind.name, Document.sha256 == sha256)
-    return session.scalar(select(Job).join(Document).where(*same))
+    found = session.scalar(_JOB_OF, {"the_entity_id": entity_id, "the_kind": kind.name, "the_sha256": sha256})
+    return None if found is None else session.get_one(Job, found)
 
 
 def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:

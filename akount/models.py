@@ -240,6 +240,20 @@ class Job(Base):
     document: Mapped[Document] = relationship()
 
 
+class IdempotencyKey(Base):
+    """What was answered to an upload with this key (E8); kept for a day, see idempotency.py."""
+
+    __tablename__ = "idempotency_keys"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(200))
+    "kind, entity and checksum of what was sent with it"
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    duplicate: Mapped[bool] = mapped_column(Boolean)
+    "whether the answer was that the file had been sent before"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
+
+
 class Pause(Base):
     """A queue, a tenant, or a tenant in a queue that is not to be worked on for a while (None: all of them)."""
 

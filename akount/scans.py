@@ -13,9 +13,10 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import backlog, intake, ledger, logs
+from akount import backlog, idempotency, intake, ledger, logs
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
+from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
@@ -27,10 +28,11 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A document that is to be read, and whether it was there already."""
+    """A document that is to be read, whether it was there already, and whether this answer was given before."""
 
     job: Job
     duplicate: bool
+    replayed: bool = False
 
 
 def submit(
@@ -42,17 +44,20 @@ def submit(
     filename: str | None,
     entity_id: uuid.UUID | None,
     priority: Priority = Priority.PERSON,
+    idempotency_key: str | None = None,
 ) -> Submission:
-    """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document (E8).
+    """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document, and the
+    same idempotency key has the same answer (E8).
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
     actor = call.actor
     media_type = intake.admit(incoming, runtime.settings.max_upload_bytes)
     with runtime.database.snapshot() as session:
         entity = entity_of(session, actor.tenant, entity_id)
-        known = _known(session, entity.id, kind, incoming.sha256)
-    if known is not None:
-        return Submission(known, duplicate=True)
+        sent = None if idempotency_key is None else keyed(actor.tenant, idempotency_key, kind.name, entity.id, incoming.sha256)
+        before = _before(session, entity.id, kind, incoming.sha256, sent)
+    if before is not None:
+        return _remembered(runtime, before, sent)
     document = Document(
         id=uuid.uuid4(),
         tenant_id=actor.tenant,
@@ -69,8 +74,10 @@ def submit(
     try:
         with runtime.database.transaction() as session:
             job = _enter(session, runtime, call, kind, document, priority=priority)
+            if sent is not None:
+                idempotency.keep(session, sent, job.id, duplicate=False)
     except IntegrityError:
-        return _raced(runtime, entity.id, kind, document)
+        return _raced(runtime, kind, document, sent)
     runtime.bells[kind.queue].ring(job.id)
     log.info(
         "document submitted", job=str(job.id), document=str(document.id), queue=kind.queue, size=document.size, type=media_type
@@ -94,14 +101,37 @@ def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document:
     return job
 
 
-def _raced(runtime: Runtime, entity_id: uuid.UUID, kind: Kind, document: Document) -> Submission:
-    """Somebody else sent the same bytes at the same time: theirs is the document, our copy goes."""
+def _raced(runtime: Runtime, kind: Kind, document: Document, sent: Keyed | None) -> Submission:
+    """Somebody else sent the same bytes, or the same key, at the same time: theirs is the document, our copy goes."""
     runtime.storage.delete(document.storage_key)
     with runtime.database.snapshot() as session:
-        known = _known(session, entity_id, kind, document.sha256)
-    if known is None:
+        before = _before(session, document.entity_id, kind, document.sha256, sent)
+    if before is None:
         raise RuntimeError("a document that collides with none")
-    return Submission(known, duplicate=True)
+    return _remembered(runtime, before, sent)
+
+
+def _before(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str, sent: Keyed | None) -> Submission | None:
+    """What there is already, by the key or by the bytes. Raises Conflict for a key that came with another file."""
+    answer = None if sent is None else idempotency.answered(session, sent)
+    if answer is not None:
+        return Submission(session.get_one(Job, answer.job_id), answer.duplicate, replayed=True)
+    known = _known(session, entity_id, kind, sha256)
+    return None if known is None else Submission(known, duplicate=True)
+
+
+def _remembered(runtime: Runtime, before: Submission, sent: Keyed | None) -> Submission:
+    """The submission there is already; a key that comes with it for the first time has this answer from now on."""
+    if sent is None or before.replayed:
+        return before
+    try:
+        with runtime.database.transaction() as session:
+            idempotency.keep(session, sent, before.job.id, duplicate=True)
+    except IntegrityError:  # at the same moment the same key was kept: its answer is the one
+        with runtime.database.snapshot() as session:
+            answer = idempotency.answered(session, sent)
+        return replace(before, duplicate=before.duplicate if answer is None else answer.duplicate, replayed=True)
+    return before
 
 
 _JOBS, _DOCUMENTS = Job.__table__, Document.__table__

@@ -15,7 +15,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("db", "readings", "connections", "logs", "currencies", "processes"),
     ("checks", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
-    ("accounts", "intake", "extraction", "drafts", "watch", "workers"),
+    ("accounts", "idempotency", "intake", "extraction", "drafts", "watch", "workers"),
     ("lifecycle",),
     ("pipeline",),
     ("tasks", "supervisor"),

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_dump, validate
 from marshmallow import pre_load as before_load
 
+from akount.backlog import Priority
 from akount.errors import Invalid
 from akount.models import TERMINAL, Job, JobStatus, Record, RecordStatus
 
@@ -39,10 +40,15 @@ class _Input(Schema):
         return {k: v for k, v in data.items() if v != ""} if isinstance(data, dict) else data
 
 
+PRIORITIES = {p.name.lower(): p for p in Priority}
+"""person: somebody waits for it; bulk: an import, served when no person waits."""
+
+
 class UploadForm(_Input):
     """The fields beside the file."""
 
     entity_id = fields.UUID(data_key="entityId", load_default=None)
+    priority = fields.String(load_default="person", validate=validate.OneOf(PRIORITIES))
 
 
 class RecordQuery(_Input):

@@ -9,7 +9,7 @@ from flask import Blueprint, Request, Response, jsonify, request, url_for
 from akount import scans
 from akount.accounts import Permission
 from akount.api.guards import call, needs, new_ticket, runtime
-from akount.api.schemas import UploadForm, valid
+from akount.api.schemas import PRIORITIES, UploadForm, valid
 from akount.errors import BadRequest
 from akount.kinds import kind_named
 from akount.scans import Submission
@@ -47,11 +47,23 @@ def scan(kind_name: str) -> tuple[Response, int]:
         incoming = request.incoming if isinstance(request, UploadRequest) else None
         if file is None or incoming is None:
             raise BadRequest('Send the document in the field "file" of a multipart/form-data request.', code="file_required")
-        submission = scans.submit(runtime(), call(), kind, incoming, filename=file.filename, entity_id=form["entity_id"])
+        submission = scans.submit(
+            runtime(),
+            call(),
+            kind,
+            incoming,
+            filename=file.filename,
+            entity_id=form["entity_id"],
+            priority=PRIORITIES[form["priority"]],
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
     finally:
         if isinstance(request, UploadRequest) and request.incoming is not None:
             request.incoming.close()
-    return jsonify(_answer(submission)), 200 if submission.duplicate else 202
+    response = jsonify(_answer(submission))
+    if submission.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response, 200 if submission.duplicate else 202
 
 
 def _answer(submission: Submission) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from akount import backlog, ledger, logs, workers
+from akount import backlog, idempotency, ledger, logs, workers
 from akount.db import now
 from akount.errors import Unavailable
 from akount.kinds import QUEUES
@@ -54,6 +54,7 @@ def prune(runtime: Runtime) -> dict[str, int]:
             queues=list(QUEUES),
         )
         forgotten = workers.forget(session)
+        idempotency.forget(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE)
     unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE)
     return {"archived": archived, "orphans": removed, "unfinished": unfinished, "workers": forgotten}

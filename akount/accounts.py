@@ -30,6 +30,8 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    OPERATE = "operate"
+    "see failed jobs and do something with many of them"
     CONSENT = "consent"
     "one's own consent to automatic drafts and hosted engines"
 
@@ -37,14 +39,14 @@ class Permission(enum.StrEnum):
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _BOOKKEEPING,
-    Role.ADMIN: _BOOKKEEPING,
+    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE},
+    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE},
     Role.ACCOUNTANT: _BOOKKEEPING,
     Role.BOOKKEEPER: _BOOKKEEPING,
     Role.INVESTOR: _EVERYBODY,
     Role.ADVISOR: _EVERYBODY,
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE}),
 }
 
 

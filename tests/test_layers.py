@@ -16,6 +16,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("checks", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "watch", "workers"),
+    ("operations",),
     ("lifecycle",),
     ("pipeline",),
     ("tasks", "supervisor"),

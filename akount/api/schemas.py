@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_dump, validate
+from marshmallow import Schema, ValidationError, fields, post_dump, validate, validates_schema
 from marshmallow import pre_load as before_load
 
 from akount.backlog import Priority
 from akount.errors import Invalid
+from akount.kinds import QUEUES
 from akount.models import TERMINAL, Job, JobStatus, Record, RecordStatus
 
 
@@ -62,6 +63,28 @@ class RecordQuery(_Input):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
 
 
+class FailedQuery(_Input):
+    """Which failed jobs to list; `tenant` is for operators."""
+
+    queue = fields.String(load_default=None, validate=validate.OneOf(QUEUES))
+    tenant_id = fields.UUID(data_key="tenant", load_default=None)
+    cursor = fields.String(load_default=None, validate=validate.Length(max=500))
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+
+
+class RetryBody(Schema):
+    """Which failed jobs to try again: those named, or those of a queue that failed before an instant."""
+
+    ids = fields.List(fields.UUID(), validate=validate.Length(1, 1000))
+    queue = fields.String(validate=validate.OneOf(QUEUES))
+    before = fields.AwareDateTime(default_timezone=dt.UTC)
+
+    @validates_schema
+    def _one_way(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if ("ids" in data) == ("queue" in data) or ("before" in data and "queue" not in data):
+            raise ValidationError('Give either "ids", or "queue" and perhaps "before".')
+
+
 class _Output(Schema):
     omit_none: tuple[str, ...] = ()
 
@@ -92,6 +115,31 @@ class JobSchema(_Output):
         if job.status is JobStatus.CANCELLED:
             return {"code": "cancelled", "detail": "The job was cancelled."}
         return {"code": job.error_code, "detail": job.error_detail} if job.error_code else None
+
+
+class FailedJobSchema(Schema):
+    """A dead letter: what failed and why, without anything of the document."""
+
+    id = fields.UUID()
+    queue = fields.String()
+    document_id = fields.UUID(data_key="documentId")
+    failed_reason = fields.String(attribute="error_detail", data_key="failedReason")
+    code = fields.String(attribute="error_code")
+    attempts_made = fields.Integer(attribute="attempts", data_key="attemptsMade")
+    timestamp = Instant(attribute="finished_at")
+
+
+class OperationSchema(Schema):
+    """How far a bulk operation is."""
+
+    operation_id = fields.UUID(attribute="id", data_key="operationId")
+    action = fields.String()
+    matched = fields.Integer()
+    done = fields.Integer()
+    skipped = fields.Integer()
+    created_at = Instant(data_key="createdAt")
+    finished_at = Instant(data_key="finishedAt")
+    cancelled = fields.Function(lambda operation: operation.cancelled_by is not None)
 
 
 class LineSchema(Schema):

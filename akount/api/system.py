@@ -1,17 +1,22 @@
-"""/api/system: what the signed-in user consents to."""
+"""/api/system: what the signed-in user consents to, failed jobs, and what is done with many of them."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, fields
 
+from akount import scans
 from akount.accounts import Permission, membership, set_consent
+from akount.api.cursors import cursor, position
 from akount.api.guards import call, json_object, needs, runtime
-from akount.api.schemas import valid
+from akount.api.schemas import FailedJobSchema, FailedQuery, OperationSchema, RetryBody, valid
 from akount.kinds import KINDS
+from akount.ledger import DeadLetters, Page
 from akount.models import Membership
+from akount.operations import Action
 
 bp = Blueprint("system", __name__)
 
@@ -37,6 +42,42 @@ def change_consent() -> Response:
     with runtime().database.transaction() as session:
         member = set_consent(session, call(), kinds, wanted.get("hostedEngines"))
     return jsonify(_shown(member))
+
+
+@bp.get("/jobs/failed")
+@needs(Permission.OPERATE)
+def failed_jobs() -> Response:
+    """A page of dead letters, the latest first."""
+    query = valid(FailedQuery(unknown="exclude"), request.args.to_dict())
+    page = Page(query["limit"], position(query["cursor"]))
+    wanted = DeadLetters(tenant_id=query["tenant_id"], queue=query["queue"])
+    found, more = scans.dead_letters(runtime(), call().actor, wanted, page)
+    following = cursor((found[-1].finished_at or found[-1].created_at, found[-1].id)) if more else None
+    return jsonify({"jobs": FailedJobSchema(many=True).dump(found), "nextCursor": following})
+
+
+@bp.post("/jobs/failed/retry")
+@needs(Permission.OPERATE)
+def retry_failed_jobs() -> tuple[Response, int]:
+    """Has failed jobs tried again, in the background; those that have moved on by then are skipped."""
+    said = valid(RetryBody(), json_object())
+    meant = DeadLetters(queue=said.get("queue"), before=said.get("before"), ids=tuple(said.get("ids", ())))
+    operation = scans.start_operation(runtime(), call(), Action.RETRY, meant, "")
+    return jsonify({"operationId": str(operation.id), "matched": operation.matched}), 202
+
+
+@bp.get("/operations/<uuid:operation_id>")
+@needs(Permission.OPERATE)
+def operation(operation_id: uuid.UUID) -> Response:
+    """How far a bulk operation is."""
+    return jsonify(OperationSchema().dump(scans.find_operation(runtime(), call().actor, operation_id)))
+
+
+@bp.post("/operations/<uuid:operation_id>/cancel")
+@needs(Permission.OPERATE)
+def cancel_operation(operation_id: uuid.UUID) -> Response:
+    """Stops a bulk operation; what it has done stays done."""
+    return jsonify(OperationSchema().dump(scans.cancel_operation(runtime(), call(), operation_id)))
 
 
 def _shown(member: Membership | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from akount.operations import Action
 from make import submitted
 from people import People, Person, key_with_role, settle_in
 
-PUBLIC = {"/health", "/health/live", "/health/ready"}
+PUBLIC = {"/health", "/health/live", "/health/ready", "/api/openapi.json", "/api/docs", "/api/docs/static/<path:filename>"}
 """What anyone may see. A page comes onto this list by somebody's decision, not by itself."""
 LISTS = {f"/api/business/{kind.plural}" for kind in KINDS.values()} | {"/api/system/jobs/failed"}
 EMPTY = ({"items": [], "nextCursor": None}, {"jobs": [], "nextCursor": None})
@@ -42,8 +42,8 @@ class Page:
 
     def path(self, ids: dict[str, uuid.UUID]) -> str:
         """The path, with somebody's ids in it."""
-        path = self.rule.rule
-        for argument in self.rule.arguments - set(self.rule.defaults or ()):
+        path = self.rule.rule.replace("<path:filename>", "docs.js")
+        for argument in self.rule.arguments - {*(self.rule.defaults or ()), "filename"}:
             path = path.replace(f"<uuid:{argument}>", str(ids[self._thing(argument)]))
         assert "<" not in path, f"{self.rule.rule} has an argument that this test does not know"
         return path

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples screenshot migration bench clean
+.PHONY: help run demo-check test check format lock samples screenshot openapi migration bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ samples: $(VENV)/dev ## make the sample documents again
 
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
+
+openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the specification
+	PYTHONPATH=. $(BIN)/python tools/freeze_openapi.py
 
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"

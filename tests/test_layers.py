@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("config",),
-    ("db", "readings", "connections", "logs", "currencies", "processes"),
+    ("logs",),
+    ("db", "readings", "connections", "currencies", "processes"),
     ("checks", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "intake", "extraction", "drafts", "watch", "workers"),

@@ -43,7 +43,8 @@ def submit(
     entity_id: uuid.UUID | None,
     priority: Priority = Priority.PERSON,
 ) -> Submission:
-    """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document (E8).
+    """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document (E8),
+    which costs nothing; else it takes a slot of the tenant's minute, or raises LimitExceeded (R10).
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
     actor = call.actor
@@ -53,6 +54,7 @@ def submit(
         known = _known(session, entity.id, kind, incoming.sha256)
     if known is not None:
         return Submission(known, duplicate=True)
+    runtime.limiter.admit(actor.tenant)
     document = Document(
         id=uuid.uuid4(),
         tenant_id=actor.tenant,

@@ -9,7 +9,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,8 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    OPERATE = "operate"
+    "see failed jobs and do something with many of them"
     CONSENT = "consent"
     "one's own consent to automatic drafts and hosted engines"
 
@@ -37,14 +39,14 @@ class Permission(enum.StrEnum):
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _BOOKKEEPING,
-    Role.ADMIN: _BOOKKEEPING,
+    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE},
+    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE},
     Role.ACCOUNTANT: _BOOKKEEPING,
     Role.BOOKKEEPER: _BOOKKEEPING,
     Role.INVESTOR: _EVERYBODY,
     Role.ADVISOR: _EVERYBODY,
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE}),
 }
 
 
@@ -90,12 +92,15 @@ SHELL = Call(Actor(role=Role.OPERATOR, tenant_id=None))
 """An operator at the command line."""
 
 
+_VALID_KEY = select(ApiKey).where(ApiKey.hash == bindparam("hash"), ApiKey.revoked_at.is_(None))
+
+
 def authenticate(database: Database, token: str) -> Actor:
     """Whose API key this is. Raises Unauthenticated, with one and the same answer whatever is wrong."""
     if not token.startswith(KEY_PREFIX) or len(token) > 100:
         raise Unauthenticated
     with database.snapshot() as session:
-        key = session.scalar(select(ApiKey).where(ApiKey.hash == _hash(token), ApiKey.revoked_at.is_(None)))
+        key = session.scalar(_VALID_KEY, {"hash": _hash(token)})
     if key is None:
         raise Unauthenticated
     at = now()
@@ -185,15 +190,18 @@ def set_consent(session: Session, call: Call, kinds: dict[str, bool], hosted_eng
     return member
 
 
+_ENTITIES = select(Entity).where(Entity.tenant_id == bindparam("tenant"))
+_TWO_ENTITIES = _ENTITIES.limit(2)
+
+
 def entity_of(session: Session, tenant_id: uuid.UUID, entity_id: uuid.UUID | None) -> Entity:
     """The tenant's entity; without an id its only one. Raises NotFound, or BadRequest where it has to be chosen."""
-    mine = select(Entity).where(Entity.tenant_id == tenant_id)
     if entity_id is not None:
-        entity = session.scalar(mine.where(Entity.id == entity_id))
+        entity = session.scalar(_ENTITIES.where(Entity.id == entity_id), {"tenant": tenant_id})
         if entity is None:
             raise NotFound("There is no such entity.", code="entity_not_found")
         return entity
-    entities = session.scalars(mine.limit(2)).all()
+    entities = session.scalars(_TWO_ENTITIES, {"tenant": tenant_id}).all()
     if len(entities) != 1:
         raise BadRequest("Name the entity in the field entityId: this tenant has several.", code="entity_required")
     return entities[0]

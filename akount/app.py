@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from akount import connections, health
-from akount.api import guards, jobs, problems, records, system, uploads
+from akount.api import guards, jobs, openapi, problems, records, system, uploads
 from akount.db import require_head
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
     app.register_blueprint(system.bp, url_prefix="/api/system")
+    app.register_blueprint(openapi.bp, url_prefix="/api")
     for kind in KINDS.values():
         at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}
         app.register_blueprint(uploads.bp, name=f"{kind.plural}-uploads", **at)

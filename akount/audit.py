@@ -6,7 +6,7 @@ import uuid
 
 from sqlalchemy.orm import Session
 
-from akount.models import AuditEntry
+from akount.models import AuditEntry, write
 
 
 def record(
@@ -22,15 +22,14 @@ def record(
     request_id: str = "",
 ) -> None:
     """Adds one entry; `actor` and `target` are `sort:id`, `action` is `noun.verb`."""
-    session.add(
-        AuditEntry(
-            tenant_id=tenant_id,
-            actor=actor,
-            role=role,
-            action=action,
-            target=target,
-            reason=reason,
-            address=address,
-            request_id=request_id,
-        )
+    entry = AuditEntry(
+        tenant_id=tenant_id,
+        actor=actor,
+        role=role,
+        action=action,
+        target=target,
+        reason=reason,
+        address=address,
+        request_id=request_id,
     )
+    write(session, entry)

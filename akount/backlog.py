@@ -9,18 +9,31 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import uuid
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from akount.db import now
+from akount.db import Instant, now
 from akount.errors import Conflict
 from akount.models import Job, JobStatus, Pause
 
 RING_AGAIN_SECONDS = 5
 """A bell that was not answered for so long is rung again by the sweep."""
-CLAIMABLE = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
+
+_JOB, _PAUSE = Job.__table__.c, Pause.__table__.c
+"""Bare columns, for what every job asks: a statement over mapped attributes is prepared anew each time it is sent."""
+_AT: BindParameter[dt.datetime] = bindparam("at", type_=Instant)
+_ORDER = (_JOB.priority, _JOB.turn, _JOB.run_at)
+CLAIMABLE = _JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
+
+_HERE = and_(_JOB.queue == bindparam("the_queue"), CLAIMABLE)
+_TURNS = select(
+    select(func.min(_JOB.turn)).where(_HERE).scalar_subquery(),
+    select(func.max(_JOB.turn)).where(_HERE, _JOB.tenant_id == bindparam("the_tenant")).scalar_subquery(),
+)
+"""The turn that is being served, and the last one of a tenant."""
 
 
 class Priority(enum.IntEnum):
@@ -32,29 +45,25 @@ class Priority(enum.IntEnum):
 
 def next_turn(session: Session, queue: str, tenant_id: uuid.UUID) -> int:
     """The turn of a tenant's next document. Two at once may get the same: fairness, not order, is promised."""
-    waiting = select(func.min(Job.turn)).where(Job.queue == queue, CLAIMABLE)
-    last = select(func.max(Job.turn)).where(Job.queue == queue, Job.tenant_id == tenant_id, CLAIMABLE)
-    present, own = session.execute(select(waiting.scalar_subquery(), last.scalar_subquery())).one()
+    present, own = session.execute(_TURNS, {"the_queue": queue, "the_tenant": tenant_id}).one()
     return max(present or 0, -1 if own is None else own + 1, 0)
 
 
-def next_up(session: Session, queue: str) -> uuid.UUID | None:
-    """The job that is to be claimed next, locked against other claims; None when nothing is due or all is paused."""
-    where = _due(session, queue)
-    if where is None:
-        return None
-    query = select(Job.id).where(where).order_by(Job.priority, Job.turn, Job.run_at).limit(1)
-    return session.scalar(query.with_for_update(skip_locked=True))
+@functools.cache
+def next_up(queue: str) -> ScalarSelect[uuid.UUID]:
+    """The query for the job that is to be claimed next, locked against other claims, for `ledger.claim`, which says at
+    which instant. It finds nothing when nothing is due or all is paused."""
+    query = select(_JOB.id).where(_due(queue, _AT)).order_by(*_ORDER).limit(1)
+    return query.with_for_update(skip_locked=True).scalar_subquery()
 
 
 def to_ring(session: Session, queue: str, room: int) -> list[uuid.UUID]:
     """Up to `room` jobs of a queue that are due and were not rung lately, in their order; noted as rung."""
     at = now()
-    where = _due(session, queue)
-    if where is None or room <= 0:
+    if room <= 0:
         return []
     stale = or_(Job.rung_at.is_(None), Job.rung_at < at - dt.timedelta(seconds=RING_AGAIN_SECONDS), Job.rung_at < Job.run_at)
-    ids = list(session.scalars(select(Job.id).where(where, stale).order_by(Job.priority, Job.turn, Job.run_at).limit(room)))
+    ids = list(session.scalars(select(Job.id).where(_due(queue, _AT), stale).order_by(*_ORDER).limit(room), {"at": at}))
     if ids:
         session.execute(update(Job).where(Job.id.in_(ids)).values(rung_at=at))
     return ids
@@ -62,8 +71,7 @@ def to_ring(session: Session, queue: str, room: int) -> list[uuid.UUID]:
 
 def eligible_count(session: Session, queue: str) -> int:
     """How many jobs of a queue could be claimed now."""
-    where = _due(session, queue)
-    return 0 if where is None else session.scalar(select(func.count()).select_from(Job).where(where)) or 0
+    return session.scalar(select(func.count()).select_from(Job).where(_due(queue, _AT)), {"at": now()}) or 0
 
 
 def counts(session: Session) -> dict[str, dict[str, int]]:
@@ -90,7 +98,7 @@ def pause(
 ) -> Pause:
     """Nothing of this queue, of this tenant, or of this tenant in this queue is claimed until it is resumed or `until`.
     What runs goes on. Raises Conflict when it is paused already."""
-    if session.scalar(select(Pause.id).where(_in_force(), _same(queue, tenant_id)).limit(1)):
+    if session.scalar(select(Pause.id).where(_in_force(now()), _same(queue, tenant_id)).limit(1)):
         raise Conflict("This is paused already.", code="already_paused")
     made = Pause(queue=queue, tenant_id=tenant_id, reason=reason, paused_by=by, until=until)
     session.add(made)
@@ -100,7 +108,7 @@ def pause(
 
 def resume(session: Session, *, queue: str | None, tenant_id: uuid.UUID | None, by: str) -> None:
     """Ends a pause; what waited is rung for at the next sweep. Raises Conflict when nothing is paused by these words."""
-    held = session.scalars(select(Pause).where(_in_force(), _same(queue, tenant_id))).all()
+    held = session.scalars(select(Pause).where(_in_force(now()), _same(queue, tenant_id))).all()
     if not held:
         raise Conflict("This is not paused.", code="not_paused")
     for one in held:
@@ -111,22 +119,19 @@ def resume(session: Session, *, queue: str | None, tenant_id: uuid.UUID | None, 
 
 def pauses(session: Session) -> list[Pause]:
     """The pauses in force, oldest first."""
-    return list(session.scalars(select(Pause).where(_in_force()).order_by(Pause.paused_at)))
+    return list(session.scalars(select(Pause).where(_in_force(now())).order_by(Pause.paused_at)))
 
 
-def _in_force() -> ColumnElement[bool]:
-    return and_(Pause.resumed_at.is_(None), or_(Pause.until.is_(None), Pause.until > now()))
+def _in_force(at: dt.datetime | BindParameter[dt.datetime]) -> ColumnElement[bool]:
+    return and_(_PAUSE.resumed_at.is_(None), or_(_PAUSE.until.is_(None), _PAUSE.until > at))
 
 
 def _same(queue: str | None, tenant_id: uuid.UUID | None) -> ColumnElement[bool]:
     return and_(Pause.queue.is_not_distinct_from(queue), Pause.tenant_id.is_not_distinct_from(tenant_id))
 
 
-def _due(session: Session, queue: str) -> ColumnElement[bool] | None:
-    """What of a queue may be claimed now; None when the whole queue is paused."""
-    here = or_(Pause.queue.is_(None), Pause.queue == queue)
-    held = session.scalars(select(Pause.tenant_id).where(_in_force(), here)).all()
-    if None in held:
-        return None
-    due = and_(Job.queue == queue, CLAIMABLE, Job.run_at <= now())
-    return and_(due, Job.tenant_id.not_in(held)) if held else due
+def _due(queue: str, at: BindParameter[dt.datetime]) -> ColumnElement[bool]:
+    """What of a queue may be claimed at an instant: it waits, its time has come, and no pause holds it up."""
+    here = or_(_PAUSE.queue.is_(None), _PAUSE.queue == queue)
+    its = or_(_PAUSE.tenant_id.is_(None), _PAUSE.tenant_id == _JOB.tenant_id)
+    return and_(_JOB.queue == queue, CLAIMABLE, _JOB.run_at <= at, ~exists().where(_in_force(at), here, its))

@@ -7,6 +7,7 @@ has lost the race. Nothing here commits: the caller owns the transaction. docs/s
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import random
 import socket
@@ -15,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Table, Update, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from akount.db import now
 from akount.errors import AkountError, Conflict, NotFound
-from akount.models import Attempt, Document, Job, JobStatus
+from akount.models import Attempt, Document, Job, JobStatus, inserting, write
 
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
@@ -52,7 +53,12 @@ class LostClaim(AkountError):
 
 def worker_name() -> str:
     """This process as the ledger names it: host/pid-namespace:pid:start. A reused pid has another start."""
-    return f"{_host()}:{os.getpid()}:{_started(os.getpid())}"
+    return _name_of(os.getpid())
+
+
+@functools.cache
+def _name_of(pid: int) -> str:
+    return f"{_host()}:{pid}:{_started(pid)}"
 
 
 def _host() -> str:
@@ -78,21 +84,29 @@ def _is_dead(worker: str) -> bool:
 def enter(
     session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str, priority: int = 0, turn: int = 0
 ) -> Job:
-    """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit."""
+    """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit.
+
+    The job that is answered is a picture of the row: the session does not follow it."""
     at = now()
     job = Job(
+        id=uuid.uuid4(),
         tenant_id=document.tenant_id,
         document_id=document.id,
         queue=queue,
         kind=document.kind,
+        status=JobStatus.WAITING,
         max_attempts=max_attempts,
         request_id=request_id,
         priority=priority,
         turn=turn,
         run_at=at,
         rung_at=at,
+        created_at=at,
+        attempts=0,
+        progress=0,
+        version=1,
     )
-    session.add(job)
+    write(session, job)
     return job
 
 
@@ -105,47 +119,58 @@ def find(session: Session, tenant_id: uuid.UUID | None, job_id: uuid.UUID) -> Jo
     return job
 
 
-def claim(session: Session, job_id: uuid.UUID, *, worker: str, lease_seconds: float) -> Claim | None:
-    """waiting, delayed and due → active: this worker has it, until the lease runs out. None: not to be had."""
+def claim(session: Session, which: uuid.UUID | ScalarSelect[uuid.UUID], *, worker: str, lease_seconds: float) -> Claim | None:
+    """waiting, delayed and due → active: this worker has it, until the lease runs out. None: not to be had.
+
+    `which` is a job's id, or the query that chooses one at this instant (backlog.next_up)."""
     at = now()
-    eligible = and_(Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), Job.run_at <= at)
+    named = {} if isinstance(which, ScalarSelect) else {"the_job": which}
     row = session.execute(
-        _move(Job.id == job_id, eligible)
+        _claiming(None if named else which),
+        {"at": at, "worker": worker, "started_at": at, "lease_until": at + dt.timedelta(seconds=lease_seconds), **named},
+    ).one_or_none()
+    return None if row is None else Claim(started_at=at, worker=worker, **row._asdict())
+
+
+@functools.cache
+def _claiming(chosen: ScalarSelect[uuid.UUID] | None) -> Any:
+    """The move of a claim. What is done for every job is built once: building it costs more than sending it."""
+    this = _JOB.id == (bindparam("the_job") if chosen is None else chosen)
+    eligible = and_(_JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), _JOB.run_at <= bindparam("at"))
+    return (
+        _move(this, eligible)
         .values(
             status=JobStatus.ACTIVE,
-            attempts=Job.attempts + 1,
-            fence=Job.fence + 1,
-            worker=worker,
-            started_at=at,
-            lease_until=at + dt.timedelta(seconds=lease_seconds),
+            attempts=_JOB.attempts + 1,
+            fence=_JOB.fence + 1,
             progress=10,
             error_code=None,
             error_detail=None,
         )
         .returning(
-            Job.tenant_id,
-            Job.document_id,
-            Job.queue,
-            Job.kind,
-            Job.fence,
-            Job.attempts.label("attempt"),
-            Job.max_attempts,
-            Job.request_id,
+            _JOB.id.label("job_id"),
+            _JOB.tenant_id,
+            _JOB.document_id,
+            _JOB.queue,
+            _JOB.kind,
+            _JOB.fence,
+            _JOB.attempts.label("attempt"),
+            _JOB.max_attempts,
+            _JOB.request_id,
         )
-    ).one_or_none()
-    return None if row is None else Claim(job_id=job_id, started_at=at, worker=worker, **row._asdict())
+    )
 
 
 def beat(session: Session, held: Claim, *, lease_seconds: float, progress: int) -> bool:
     """active → active: the worker lives, so far it got. False: the job is no longer its own."""
     lease = now() + dt.timedelta(seconds=lease_seconds)
-    return _moved(session, _held(held).values(lease_until=lease, progress=progress))
+    return _moved(session, _HELD, _this(held) | {"lease_until": lease, "progress": progress})
 
 
 def finish(session: Session, held: Claim, result: dict[str, Any]) -> None:
     """active → completed, in the transaction that writes the record. Raises LostClaim: then nothing may be written."""
     values = _end() | {"status": JobStatus.COMPLETED, "progress": 100, "result": result}
-    if not _moved(session, _held(held).values(**values)):
+    if not _moved(session, _HELD, _this(held) | values):
         raise LostClaim
     _ended(session, held, "completed", None)
 
@@ -159,7 +184,7 @@ def settle(session: Session, held: Claim, error: AkountError) -> JobStatus | Non
         values |= _release() | {"status": JobStatus.DELAYED, "run_at": now() + _pause(held.attempt, error.retry_after)}
     else:
         values |= _end() | {"status": JobStatus.FAILED}
-    if not _moved(session, _held(held).values(**values)):
+    if not _moved(session, _HELD, _this(held) | values):
         return None
     status: JobStatus = values["status"]
     _ended(session, held, status.value, error)
@@ -168,8 +193,8 @@ def settle(session: Session, held: Claim, error: AkountError) -> JobStatus | Non
 
 def give_back(session: Session, held: Claim) -> bool:
     """active → waiting: the worker stops; the attempt does not count."""
-    values = _release() | {"status": JobStatus.WAITING, "attempts": Job.attempts - 1, "run_at": now()}
-    moved = _moved(session, _held(held).values(**values))
+    values = _release() | {"status": JobStatus.WAITING, "run_at": now()}
+    moved = _moved(session, _HELD.values(attempts=_JOB.attempts - 1), _this(held) | values)
     if moved:
         _ended(session, held, "given_back", None)
     return moved
@@ -192,7 +217,8 @@ def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
         values |= {"error_code": error.code, "error_detail": error.detail}
         same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
         if _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
-            session.add(_attempt(job.id, job.attempts, (job.worker, job.started_at), "lost", error))
+            lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "started_at": job.started_at}
+            _note_attempt(session, lost, "lost", error)
             moved.append(job.id)
     return moved
 
@@ -227,12 +253,16 @@ def discard(session: Session, job: Job, reason: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Which failed jobs are meant; what is None does not count. Discarded ones never are."""
+    """Which failed jobs are meant; what is None or empty does not count. Discarded ones never are."""
 
     tenant_id: uuid.UUID | None = None
     queue: str | None = None
     code: str | None = None
     before: dt.datetime | None = None
+    "failed before this instant"
+    until: dt.datetime | None = None
+    "failed by this instant: those that there were when somebody looked"
+    ids: tuple[uuid.UUID, ...] = ()
 
     def where(self) -> ColumnElement[bool]:
         """As a condition on jobs."""
@@ -241,7 +271,27 @@ class DeadLetters:
         said += [Job.queue == self.queue] if self.queue else []
         said += [Job.error_code == self.code] if self.code else []
         said += [Job.finished_at < self.before] if self.before else []
+        said += [Job.finished_at <= self.until] if self.until else []
+        said += [Job.id.in_(self.ids)] if self.ids else []
         return and_(*said)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """At most `limit` after the last one of the page before (its finished_at and id)."""
+
+    limit: int = 50
+    after: tuple[dt.datetime, uuid.UUID] | None = None
+
+
+def dead_letters(session: Session, meant: DeadLetters, page: Page) -> tuple[list[Job], bool]:
+    """A page of the failed jobs that are meant, the latest first, and whether there are more."""
+    query = select(Job).where(meant.where()).order_by(Job.finished_at.desc(), Job.id.desc())
+    if page.after is not None:
+        at, last = page.after
+        query = query.where(or_(Job.finished_at < at, and_(Job.finished_at == at, Job.id < last)))
+    found = list(session.scalars(query.limit(page.limit + 1)))
+    return found[: page.limit], len(found) > page.limit
 
 
 def retry_all(session: Session, meant: DeadLetters) -> int:
@@ -278,16 +328,24 @@ def _pause(attempt: int, retry_after: float | None) -> dt.timedelta:
     return dt.timedelta(seconds=max(seconds, min(retry_after or 0, RETRY_CAP_SECONDS)))
 
 
-def _move(*expected: ColumnElement[bool]) -> Any:
-    return update(Job).where(*expected).values(version=Job.version + 1)
+_JOBS: Table = Job.__table__  # type: ignore[assignment]
+_JOB = _JOBS.c
 
 
-def _held(held: Claim) -> Any:
-    return _move(Job.id == held.job_id, Job.status == JobStatus.ACTIVE, Job.fence == held.fence)
+def _move(*expected: ColumnElement[bool]) -> Update:
+    return update(_JOBS).where(*expected).values(version=_JOB.version + 1)
 
 
-def _moved(session: Session, statement: Any) -> bool:
-    moved: int = session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+_HELD = _move(_JOB.id == bindparam("the_job"), _JOB.status == JobStatus.ACTIVE, _JOB.fence == bindparam("the_fence"))
+"""The move of a job that is still in the hands of the one who claimed it."""
+
+
+def _this(held: Claim) -> dict[str, Any]:
+    return {"the_job": held.job_id, "the_fence": held.fence}
+
+
+def _moved(session: Session, statement: Update, values: dict[str, Any] | None = None) -> bool:
+    moved: int = session.execute(statement, values or {}).rowcount  # type: ignore[attr-defined]
     return moved == 1
 
 
@@ -316,18 +374,10 @@ def _end() -> dict[str, Any]:
 
 
 def _ended(session: Session, held: Claim, outcome: str, error: AkountError | None) -> None:
-    session.add(_attempt(held.job_id, held.attempt, (held.worker, held.started_at), outcome, error))
+    attempt = {"job_id": held.job_id, "number": held.attempt, "worker": held.worker, "started_at": held.started_at}
+    _note_attempt(session, attempt, outcome, error)
 
 
-def _attempt(job_id: uuid.UUID, number: int, by: tuple[str, dt.datetime], outcome: str, error: AkountError | None) -> Attempt:
-    worker, started = by
-    return Attempt(
-        job_id=job_id,
-        number=number,
-        worker=worker,
-        started_at=started,
-        ended_at=now(),
-        outcome=outcome,
-        error_code=error.code if error else None,
-        error_detail=error.detail if error else None,
-    )
+def _note_attempt(session: Session, attempt: dict[str, Any], outcome: str, error: AkountError | None) -> None:
+    why = {"error_code": error.code if error else None, "error_detail": error.detail if error else None}
+    session.execute(inserting(Attempt), attempt | {"ended_at": now(), "outcome": outcome} | why)

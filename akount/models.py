@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import uuid
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Date, Enum, ForeignKey, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Date,
+    Enum,
+    ForeignKey,
+    Index,
+    Insert,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    insert,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from akount.db import Exact, Instant, metadata, now
 
@@ -65,6 +82,18 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
         list[Any]: JSON().with_variant(JSONB(), "postgresql"),
     }
+
+
+@functools.cache
+def inserting(table: type[Base]) -> Insert:
+    """A plain insert of rows given as dicts; the defaults are filled in. An object that the session has to follow costs
+    three times as much: it is for what is looked at again."""
+    return insert(table.__table__)  # type: ignore[arg-type]
+
+
+def write(session: Session, row: Base) -> None:
+    """Inserts a row at once and by itself: the session does not follow it, and the defaults stand in the database only."""
+    session.execute(inserting(type(row)), {name: value for name, value in vars(row).items() if name != "_sa_instance_state"})
 
 
 def _enum(kind: type[enum.StrEnum]) -> Enum:
@@ -209,6 +238,49 @@ class Job(Base):
     archived_at: Mapped[dt.datetime | None]
     "left the queue's history (R7); the line itself stays with its document"
     document: Mapped[Document] = relationship()
+
+
+class IdempotencyKey(Base):
+    """What was answered to an upload with this key (E8); kept for a day, see idempotency.py."""
+
+    __tablename__ = "idempotency_keys"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(200))
+    "kind, entity and checksum of what was sent with it"
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    duplicate: Mapped[bool] = mapped_column(Boolean)
+    "whether the answer was that the file had been sent before"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
+
+
+class Operation(Base):
+    """Something somebody asked to be done with many jobs, and how far it is (operations.py)."""
+
+    __tablename__ = "operations"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    "None: an operator's, over all tenants"
+    action: Mapped[str] = mapped_column(String(20))
+    meant: Mapped[dict[str, Any]]
+    "which jobs: the conditions of ledger.DeadLetters"
+    as_of: Mapped[dt.datetime]
+    "what failed later is not meant"
+    reason: Mapped[str] = mapped_column(Text, default="")
+    actor: Mapped[str] = mapped_column(String(80))
+    role: Mapped[str] = mapped_column(String(20))
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    matched: Mapped[int]
+    "jobs that were meant when it was asked for"
+    done: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    "jobs that had moved on by themselves or by somebody else; known at the end"
+    after_at: Mapped[dt.datetime | None]
+    after_id: Mapped[uuid.UUID | None]
+    "the last job that was looked at, in the order of finished_at and id"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    finished_at: Mapped[dt.datetime | None] = mapped_column(index=True)
+    cancelled_by: Mapped[str | None] = mapped_column(String(80))
 
 
 class Pause(Base):

@@ -9,24 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, bindparam, select
 from structlog.contextvars import bound_contextvars
 
 from akount import backlog, drafts, ledger, logs, workers
-from akount.accounts import membership
 from akount.checks import Finding
 from akount.db import now
 from akount.errors import AkountError
 from akount.kinds import Kind, kind_named
 from akount.ledger import Claim, LostClaim
 from akount.lifecycle import Runtime
-from akount.models import Document
+from akount.models import Document, Membership
 from akount.readings import Reading
-from akount.routing import Routing, route
+from akount.routing import STATUS, Routing, route
 
 log = logs.get(__name__)
 
@@ -141,26 +142,48 @@ class Pulse(threading.Thread):
         return ours
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A job in hand: the claim, the document, and who uploaded it (None: a key without a user)."""
+
+    held: Claim
+    document: Document
+    uploader: Membership | None
+
+
 def process(runtime: Runtime, reader: Reader, pulse: Pulse, queue: str) -> None:
     """Reads the document whose turn it is in a queue, if there is one: the bell tells that something waits, the ledger
     what. Raises nothing but KeyboardInterrupt, with the job given back."""
-    with runtime.database.transaction() as session:
-        job_id = backlog.next_up(session, queue)
-        lease = runtime.settings.lease_seconds
-        held = None if job_id is None else ledger.claim(session, job_id, worker=ledger.worker_name(), lease_seconds=lease)
-    if held is None:
+    given = _assigned(runtime, queue)
+    if given is None:
         log.debug("bell, but nothing to be had", queue=queue)
         return
+    held = given.held
     context = {"job": str(held.job_id), "queue": held.queue, "attempt": held.attempt, "tenant": str(held.tenant_id)}
     with bound_contextvars(request_id=held.request_id, **context):
-        _attempt(runtime, reader, pulse, held)
+        _attempt(runtime, reader, pulse, given)
 
 
-def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> None:
-    started = time.monotonic()
+_UPLOADER = and_(Membership.user_id == Document.uploaded_by, Membership.tenant_id == Document.tenant_id)
+_DOCUMENT = select(Document, Membership).outerjoin(Membership, _UPLOADER).where(Document.id == bindparam("document"))
+
+
+def _assigned(runtime: Runtime, queue: str) -> Assignment | None:
+    with runtime.database.transaction() as session:
+        held = ledger.claim(
+            session, backlog.next_up(queue), worker=ledger.worker_name(), lease_seconds=runtime.settings.lease_seconds
+        )
+        if held is None:
+            return None
+        document, uploader = session.execute(_DOCUMENT, {"document": held.document_id}).one()
+    return Assignment(held, document, uploader)
+
+
+def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment) -> None:
+    started, held = time.monotonic(), given.held
     log.info("job started")
     try:
-        result = _carry_out(runtime, reader, pulse, held)
+        result = _carry_out(runtime, reader, pulse, given)
     except LostClaim:
         log.warning("job lost", ms=_since(started))
     except KeyboardInterrupt:
@@ -183,21 +206,19 @@ def _settle(runtime: Runtime, held: Claim, error: AkountError, started: float) -
     log.warning("attempt failed", code=error.code, status=status or "lost", ms=_since(started))
 
 
-def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim) -> dict[str, Any]:
+def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment) -> dict[str, Any]:
     """The result of a job: what GET /api/ai/jobs answers."""
-    kind = kind_named(held.kind)
-    with pulse.keeping(held):
-        document, verdict = _judge(runtime, reader, pulse, held, kind)
+    kind = kind_named(given.held.kind)
+    with pulse.keeping(given.held):
+        verdict = _judge(runtime, reader, pulse, given, kind)
+        pulse.progress(WRITING)
     # The pulse rests before the job ends: a beat just after would take it for lost and stop the reader.
-    return _book(runtime, held, document, kind, verdict)
+    return _book(runtime, given, kind, verdict)
 
 
-def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim, kind: Kind) -> tuple[Document, drafts.Verdict]:
-    """The document of a job and what came of reading it."""
-    started = time.monotonic()
-    with runtime.database.snapshot() as session:
-        document = session.get_one(Document, held.document_id)
-        consent = _consent(session, document, runtime.settings.new_user_days)
+def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, kind: Kind) -> drafts.Verdict:
+    """What came of reading a document."""
+    started, document = time.monotonic(), given.document
     try:
         file = runtime.storage.open(document.storage_key, document.sha256)
     except FileNotFoundError:
@@ -208,18 +229,19 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, held: Claim, kind: Ki
     pulse.progress(CHECKED)
     findings = kind.examine(reading)
     confidence = kind.confidence(reading, findings)
+    consent = _consent(given, runtime.settings.new_user_days)
     routing = _route(runtime, reading, findings, confidence, consent)
     pulse.progress(ROUTED)
-    return document, drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
+    return drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
 
 
-def _consent(session: Session, document: Document, new_user_days: int) -> dict[str, Any]:
-    """What the uploader agreed to, at this moment; an upload by a key without a user has agreed to nothing."""
-    member = membership(session, document.uploaded_by, document.tenant_id)
+def _consent(given: Assignment, new_user_days: int) -> dict[str, Any]:
+    """What the uploader agreed to, when the job began; an upload by a key without a user has agreed to nothing."""
+    member = given.uploader
     if member is None:
         return {"autoCreate": False, "hostedEngines": False, "newUser": True}
     return {
-        "autoCreate": document.kind in member.auto_create,
+        "autoCreate": given.document.kind in member.auto_create,
         "hostedEngines": member.hosted_engines,
         "newUser": now() - member.created_at < dt.timedelta(days=new_user_days),
     }
@@ -237,21 +259,20 @@ def _route(runtime: Runtime, reading: Reading, findings: tuple[Finding, ...], co
     )
 
 
-def _book(runtime: Runtime, held: Claim, document: Document, kind: Kind, verdict: drafts.Verdict) -> dict[str, Any]:
+def _book(runtime: Runtime, given: Assignment, kind: Kind, verdict: drafts.Verdict) -> dict[str, Any]:
     """One transaction: the job is finished, if it is still ours, and the record, lines, counterparty and decision are written."""
+    record_id = uuid.uuid4()
     result = {
-        "documentId": str(document.id),
-        "status": "",
+        "documentId": str(given.document.id),
+        "recordId": str(record_id),
+        "status": STATUS[verdict.routing.route].value,
         "confidence": verdict.confidence,
         "routing": verdict.routing.route.value,
         "reason": verdict.routing.reason,
     }
     with runtime.database.transaction() as session:
-        if not ledger.beat(session, held, lease_seconds=runtime.settings.lease_seconds, progress=WRITING):
-            raise LostClaim  # before anything is written: another worker's record would be a collision
-        record = drafts.write(session, document, held, kind, verdict)
-        result |= {"recordId": str(record.id), "status": record.status.value}
-        ledger.finish(session, held, result)
+        ledger.finish(session, given.held, result)  # first: who lost the job writes nothing, it would be a collision
+        drafts.write(session, given.document, given.held, kind, verdict, record_id=record_id)
     return result
 
 

@@ -9,17 +9,19 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import backlog, intake, ledger, logs
+from akount import backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
+from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
-from akount.ledger import DeadLetters
+from akount.ledger import DeadLetters, Page
 from akount.lifecycle import Runtime
-from akount.models import Document, Job
+from akount.models import Document, Job, Operation, write
+from akount.operations import Action
 from akount.storage import Incoming, new_key
 
 log = logs.get(__name__)
@@ -27,10 +29,11 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A document that is to be read, and whether it was there already."""
+    """A document that is to be read, whether it was there already, and whether this answer was given before."""
 
     job: Job
     duplicate: bool
+    replayed: bool = False
 
 
 def submit(
@@ -42,18 +45,21 @@ def submit(
     filename: str | None,
     entity_id: uuid.UUID | None,
     priority: Priority = Priority.PERSON,
+    idempotency_key: str | None = None,
 ) -> Submission:
-    """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document (E8),
-    which costs nothing; else it takes a slot of the tenant's minute, or raises LimitExceeded (R10).
+    """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document, and the
+    same idempotency key has the same answer (E8): these cost nothing. Else it takes a slot of the tenant's minute, or
+    raises LimitExceeded (R10).
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
     actor = call.actor
     media_type = intake.admit(incoming, runtime.settings.max_upload_bytes)
     with runtime.database.snapshot() as session:
         entity = entity_of(session, actor.tenant, entity_id)
-        known = _known(session, entity.id, kind, incoming.sha256)
-    if known is not None:
-        return Submission(known, duplicate=True)
+        sent = None if idempotency_key is None else keyed(actor.tenant, idempotency_key, kind.name, entity.id, incoming.sha256)
+        before = _before(session, entity.id, kind, incoming.sha256, sent)
+    if before is not None:
+        return _remembered(runtime, before, sent)
     runtime.limiter.admit(actor.tenant)
     document = Document(
         id=uuid.uuid4(),
@@ -71,8 +77,10 @@ def submit(
     try:
         with runtime.database.transaction() as session:
             job = _enter(session, runtime, call, kind, document, priority=priority)
+            if sent is not None:
+                idempotency.keep(session, sent, job.id, duplicate=False)
     except IntegrityError:
-        return _raced(runtime, entity.id, kind, document)
+        return _raced(runtime, kind, document, sent)
     runtime.bells[kind.queue].ring(job.id)
     log.info(
         "document submitted", job=str(job.id), document=str(document.id), queue=kind.queue, size=document.size, type=media_type
@@ -81,8 +89,7 @@ def submit(
 
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
-    session.add(document)
-    session.flush()
+    write(session, document)
     turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(
         session,
@@ -94,23 +101,50 @@ def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document:
         turn=turn,
     )
     note(session, call, "document.submit", f"document:{document.id}")
-    session.flush()
     return job
 
 
-def _raced(runtime: Runtime, entity_id: uuid.UUID, kind: Kind, document: Document) -> Submission:
-    """Somebody else sent the same bytes at the same time: theirs is the document, our copy goes."""
+def _raced(runtime: Runtime, kind: Kind, document: Document, sent: Keyed | None) -> Submission:
+    """Somebody else sent the same bytes, or the same key, at the same time: theirs is the document, our copy goes."""
     runtime.storage.delete(document.storage_key)
     with runtime.database.snapshot() as session:
-        known = _known(session, entity_id, kind, document.sha256)
-    if known is None:
+        before = _before(session, document.entity_id, kind, document.sha256, sent)
+    if before is None:
         raise RuntimeError("a document that collides with none")
-    return Submission(known, duplicate=True)
+    return _remembered(runtime, before, sent)
+
+
+def _before(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str, sent: Keyed | None) -> Submission | None:
+    """What there is already, by the key or by the bytes. Raises Conflict for a key that came with another file."""
+    answer = None if sent is None else idempotency.answered(session, sent)
+    if answer is not None:
+        return Submission(session.get_one(Job, answer.job_id), answer.duplicate, replayed=True)
+    known = _known(session, entity_id, kind, sha256)
+    return None if known is None else Submission(known, duplicate=True)
+
+
+def _remembered(runtime: Runtime, before: Submission, sent: Keyed | None) -> Submission:
+    """The submission there is already; a key that comes with it for the first time has this answer from now on."""
+    if sent is None or before.replayed:
+        return before
+    try:
+        with runtime.database.transaction() as session:
+            idempotency.keep(session, sent, before.job.id, duplicate=True)
+    except IntegrityError:  # at the same moment the same key was kept: its answer is the one
+        with runtime.database.snapshot() as session:
+            answer = idempotency.answered(session, sent)
+        return replace(before, duplicate=before.duplicate if answer is None else answer.duplicate, replayed=True)
+    return before
+
+
+_JOBS, _DOCUMENTS = Job.__table__, Document.__table__
+_JOB_OF = select(_JOBS.c.id).join_from(_JOBS, _DOCUMENTS)
+_JOB_OF = _JOB_OF.where(*(_DOCUMENTS.c[name] == bindparam(f"the_{name}") for name in ("entity_id", "kind", "sha256")))
 
 
 def _known(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str) -> Job | None:
-    same = (Document.entity_id == entity_id, Document.kind == kind.name, Document.sha256 == sha256)
-    return session.scalar(select(Job).join(Document).where(*same))
+    found = session.scalar(_JOB_OF, {"the_entity_id": entity_id, "the_kind": kind.name, "the_sha256": sha256})
+    return None if found is None else session.get_one(Job, found)
 
 
 def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:
@@ -150,22 +184,43 @@ def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job
     return job
 
 
-def retry_all(runtime: Runtime, call: Call, meant: DeadLetters) -> int:
-    """Tries every failed job again that is meant; operators only see beyond their tenant. Answers how many."""
-    meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
-    with runtime.database.transaction() as session:
-        count = ledger.retry_all(session, meant)
-        note(session, call, "jobs.retry", f"jobs:{count}", str(meant))
-    return count
+def dead_letters(runtime: Runtime, actor: Actor, wanted: DeadLetters, page: Page) -> tuple[list[Job], bool]:
+    """A page of the failed jobs that are meant, the latest first, and whether there are more."""
+    with runtime.database.snapshot() as session:
+        return ledger.dead_letters(session, _of(actor, wanted), page)
 
 
-def discard_all(runtime: Runtime, call: Call, meant: DeadLetters, reason: str) -> int:
-    """Takes every failed job off the list that is meant, with the reason. Answers how many."""
-    meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
+def start_operation(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
+    """Asks for all failed jobs that are meant to be tried again or discarded, in the background."""
     with runtime.database.transaction() as session:
-        count = ledger.discard_all(session, meant, reason)
-        note(session, call, "jobs.discard", f"jobs:{count}", f"{reason} ({meant})")
-    return count
+        return operations.start(session, call, action, _of(call.actor, meant), reason)
+
+
+def operate(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str = "") -> int:
+    """The same at once, for who waits for it. Answers how many jobs it moved."""
+    operation = start_operation(runtime, call, action, meant, reason)
+    while operation.finished_at is None:  # or the workers do it meanwhile
+        with runtime.database.transaction() as session:
+            operations.advance(session)
+        operation = find_operation(runtime, call.actor, operation.id)
+    return operation.done
+
+
+def find_operation(runtime: Runtime, actor: Actor, operation_id: uuid.UUID) -> Operation:
+    """How far a bulk operation is. Raises NotFound."""
+    with runtime.database.snapshot() as session:
+        return operations.find(session, actor.tenant_id, operation_id)
+
+
+def cancel_operation(runtime: Runtime, call: Call, operation_id: uuid.UUID) -> Operation:
+    """Stops a bulk operation; what it has done stays done. Raises NotFound, Conflict."""
+    with runtime.database.transaction() as session:
+        return operations.cancel(session, call, operation_id)
+
+
+def _of(actor: Actor, meant: DeadLetters) -> DeadLetters:
+    """Only operators reach beyond their own tenant."""
+    return replace(meant, tenant_id=actor.tenant_id or meant.tenant_id)
 
 
 def pause(

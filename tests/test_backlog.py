@@ -53,8 +53,8 @@ def entered(
 def served(database: Database) -> uuid.UUID | None:
     """What a worker gets now."""
     with database.transaction() as session:
-        job_id = backlog.next_up(session, BILL.queue)
-        return job_id and ledger.claim(session, job_id, worker="elsewhere:1:1", lease_seconds=30).job_id  # type: ignore[union-attr]
+        held = ledger.claim(session, backlog.next_up(BILL.queue), worker="elsewhere:1:1", lease_seconds=30)
+        return held and held.job_id
 
 
 @pytest.fixture

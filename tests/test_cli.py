@@ -14,6 +14,7 @@ from akount.db import Database
 from akount.errors import Unreadable
 from akount.lifecycle import Runtime
 from akount.models import Job, JobStatus
+from akount.operations import Action
 from config import Settings
 from make import SAMPLES, submitted
 from people import People, Person
@@ -163,7 +164,7 @@ def test_dead_letters_are_retried_and_discarded_by_what_they_have_in_common(
 def test_a_tenant_moves_only_its_own_dead_letters(runtime: Runtime, people: People) -> None:
     ours, theirs = failed(runtime, people), failed(runtime, people, people.mallory)
     meant = ledger.DeadLetters(tenant_id=people.mallory.actor.tenant)
-    assert scans.retry_all(runtime, people.ada.call, meant) == 1
+    assert scans.operate(runtime, people.ada.call, Action.RETRY, meant) == 1
     assert (status(runtime.database, ours.id), status(runtime.database, theirs.id)) == (JobStatus.WAITING, JobStatus.FAILED)
 
 

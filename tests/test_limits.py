@@ -297,6 +297,16 @@ def test_a_document_that_is_there_costs_nothing(runtime: Runtime, people: People
     assert submitted(runtime, people.ada, first).id in jobs, "and is found when the minute is full"
 
 
+def test_the_answer_to_a_key_that_came_before_costs_nothing(client: FlaskClient, people: People) -> None:
+    data, headers = pdf(), people.ada.headers | {"Idempotency-Key": "a-key-of-the-tests"}
+
+    def send() -> int:
+        form = {"file": (io.BytesIO(data), "a.pdf")}
+        return client.post("/api/business/bills/scan", headers=headers, data=form).status_code
+
+    assert [send() for _ in range(6)] == [202] * 6
+
+
 def test_what_could_not_be_taken_anyway_costs_nothing(runtime: Runtime, people: People) -> None:
     for _ in range(4):
         with pytest.raises(UnsupportedType):

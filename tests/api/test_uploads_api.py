@@ -120,6 +120,27 @@ def test_an_upload_is_answered_exactly_as_the_contract_says(client: FlaskClient,
     assert (job["kind"], job["queue"], job["documentId"]) == (kind.name, kind.queue, said["documentId"])
 
 
+def test_the_same_idempotency_key_has_the_same_answer(client: FlaskClient, people: People) -> None:
+    headers, body = people.ada.headers | {"Idempotency-Key": str(uuid.uuid4())}, body_of(file_part(pdf()))
+    first, again = (post(client, headers, body) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    tickets = re.compile("ticket=.*")
+    assert tickets.sub("", again.text) == tickets.sub("", first.text)
+    assert ("Idempotent-Replayed" in first.headers, again.headers["Idempotent-Replayed"]) == (False, "true")
+    assert_refused(post(client, headers, body_of(file_part(pdf()))), 409, "idempotency_key_reused")
+    assert_refused(post(client, headers | {"Idempotency-Key": "two words"}, body), 400, "bad_idempotency_key")
+
+
+@pytest.mark.parametrize(("said", "priority"), [(None, 0), ("person", 0), ("bulk", 10)])
+def test_an_import_says_that_nobody_waits_for_it(
+    client: FlaskClient, people: People, runtime: Runtime, said: str | None, priority: int
+) -> None:
+    answer = send(client, people.ada, *([field("priority", said)] if said else []), file_part(pdf()))
+    with runtime.database.snapshot() as session:
+        assert session.get_one(Job, uuid.UUID(answer.json["jobId"])).priority == priority
+    assert_refused(send(client, people.ada, field("priority", "now!"), file_part(pdf())), 422, "invalid")
+
+
 @each_kind
 def test_the_same_file_again_is_the_same_job_and_nothing_is_added(
     client: FlaskClient, people: People, runtime: Runtime, kind: Kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from akount import health
+from akount import connections, health
 from akount.api import guards, jobs, openapi, problems, records, system, uploads
 from akount.db import require_head
 from akount.kinds import KINDS
@@ -24,6 +24,7 @@ def create_app(settings: Settings) -> Flask:
 
     runtime = app.extensions["akount"] = open_runtime(settings)
     require_head(runtime.database)
+    connections.examine(settings)
     hang_bells(runtime)
     app.extensions["probes"] = probes = health.Probes(runtime)
     runtime.on_close("probes", probes.close)

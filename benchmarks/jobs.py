@@ -44,7 +44,7 @@ KIND = next(iter(KINDS.values()))
 @contextmanager
 def shape(name: str, directory: Path) -> Iterator[dict[str, str]]:
     """The settings of one shape, with its servers running. Durable, as in production."""
-    said = {"DATA_DIR": str(directory), "APP_ENV": "test", "LOG_LEVEL": "ERROR"}
+    said = {"DATA_DIR": str(directory), "APP_ENV": "test", "LOG_LEVEL": "ERROR", "JOBS_PER_MINUTE": "1000000"}
     if name == "sqlite":
         yield said
         return

@@ -27,6 +27,7 @@ class Service:
             "PORT": str(self.port),
             "LOG_FORMAT": "json",
             "WEB_PROCESSES": "2",
+            "JOBS_PER_MINUTE": "1000000",
             **environ,
         }
         self.log = directory / "service.log"

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples screenshot migration bench clean
+.PHONY: help run demo-check test check format lock samples screenshot migration bench-queue clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,8 +45,8 @@ screenshot: $(VENV)/dev ## make the picture of the README again
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"
 
-bench: $(VENV)/dev ## measure jobs a second with an engine that does nothing
-	PYTHONPATH=. $(BIN)/python benchmarks/jobs.py
+bench-queue: $(VENV)/dev ## measure our queue beside others (ARGS="--help" tells how)
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.queues $(ARGS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,90 @@
+"""Jobs a second and start latency of our queue beside others, each with a job row in the same database.
+
+In every round each contestant gets an empty database and an empty queue, and then: one client submits the backlog
+(submit/s); two workers drain it (drain/s, from the end of the first tenth); then one job at a time comes to idle workers
+(from the call that submits it to the moment the work begins). The ratio is drain/s by that of plain Huey with the same
+job row, process workers, in the same round; for SQLite by plain SqliteHuey.
+
+ours-full is scans.submit and the whole pipeline with a reader that does nothing. ours-ledger is the ledger and its bell
+alone: what the rivals' job row does.
+
+Examples:
+  make bench-queue                                       everything, five rounds; writes benchmarks/results
+  make bench-queue ARGS="--quick"                        everything, one short round
+  make bench-queue ARGS="--only ours-ledger ours-full huey --rounds 3 --count 500"
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from benchmarks.queues import page
+from benchmarks.queues.contestants import Contestant, contestants
+from benchmarks.queues.measure import Figures, measure
+from benchmarks.queues.stand import open_stand
+
+FULL, QUICK = (5, 2000, 100), (1, 200, 20)
+"""Rounds, jobs in a backlog, samples of an idle start."""
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    everyone = [one.name for one in contestants()]
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.queues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="one round of {1} jobs and {2} samples".format(*QUICK))
+    parser.add_argument("--rounds", type=int, help=f"default {FULL[0]}")
+    parser.add_argument("--count", type=int, help=f"jobs in a backlog, default {FULL[1]}")
+    parser.add_argument("--samples", type=int, help=f"idle starts, default {FULL[2]}")
+    parser.add_argument("--only", nargs="+", choices=everyone, metavar="NAME", help=f"of {', '.join(everyone)}")
+    asked = parser.parse_args(arguments)
+    for name, default in zip(("rounds", "count", "samples"), QUICK if asked.quick else FULL, strict=True):
+        setattr(asked, name, getattr(asked, name) or default)
+    return asked
+
+
+def taking_part(only: list[str] | None) -> list[Contestant]:
+    """Who was asked for and can; who cannot is named with the cause."""
+    able = []
+    for one in contestants():
+        if only and one.name not in only:
+            continue
+        if one.missing:
+            print(f"left out: {one.name}: {one.missing}")
+        else:
+            able.append(one)
+    return able
+
+
+def run(field: list[Contestant], rounds: int, count: int, samples: int) -> dict[str, list[Figures]]:
+    """Round after round, everyone once in each."""
+    found: dict[str, list[Figures]] = {one.name: [] for one in field}
+    with open_stand() as stand:
+        for number in range(1, rounds + 1):
+            for one in field:
+                started = time.monotonic()
+                figures = measure(one, stand, count, samples)
+                found[one.name].append(figures)
+                print(
+                    f"round {number}  {one.name:20}  submit {figures.submitted_per_s:6.0f}/s  drain {figures.drained_per_s:6.0f}/s"
+                    f"  idle p50 {figures.idle_p50_ms:6.1f} ms  p99 {figures.idle_p99_ms:6.1f} ms"
+                    f"  ({figures.workers} workers, {time.monotonic() - started:.0f} s)",
+                    flush=True,
+                )
+    return found
+
+
+def main() -> None:
+    asked = options()
+    field = taking_part(asked.only)
+    found = run(field, asked.rounds, asked.count, asked.samples)
+    print("\n".join(["", *page.table([page.summary(one, found) for one in field])]))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,182 @@
+"""What every contestant gets afresh: a database at its schema, an empty Redis, a directory; and processes that end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+import redis
+
+from akount.processes import die_with_parent
+from benchmarks.queues import ours, rows
+from benchmarks.queues.contestants import ROOT, Contestant
+from servers import Server, create_database, drop_database, postgres_server, redis_server
+
+STOP_SECONDS = 20
+DATABASE = "contestant"
+
+
+class BenchError(Exception):
+    """A contestant could not be measured."""
+
+
+class Stand:
+    """One Postgres with fsync on and one Redis with appendfsync everysec for all, both on the loopback."""
+
+    def __init__(self, directory: Path, postgres: Server, queue: Server) -> None:
+        self._directory = directory
+        self._postgres, self._redis = postgres, queue
+        ours.lay_out(create_database(postgres, "template_ours"))
+        rows.lay_out(create_database(postgres, "template_rival"))
+
+    @contextmanager
+    def fresh(self, contestant: Contestant) -> Iterator[dict[str, str]]:
+        """The environment of a contestant's processes, nothing in its stores."""
+        with tempfile.TemporaryDirectory(dir=self._directory) as directory:
+            said = _clean() | contestant.environ | {"DATA_DIR": directory, "APP_ENV": "test", "LOG_LEVEL": "ERROR"}
+            if contestant.sqlite:
+                said |= {"DATABASE_URL": f"sqlite:///{directory}/bench.db", "QUEUE_FILE": f"{directory}/queue.db"}
+                (ours if contestant.ours else rows).lay_out(said["DATABASE_URL"])
+            else:
+                said |= {"DATABASE_URL": self._database(contestant), "REDIS_URL": self._redis.url}
+            yield said
+
+    def _database(self, contestant: Contestant) -> str:
+        """What the one before left to be written is written now, not in the next one's time."""
+        drop_database(self._postgres, DATABASE)
+        url = create_database(self._postgres, DATABASE, "template_ours" if contestant.ours else "template_rival")
+        with redis.Redis.from_url(self._redis.url) as client:
+            client.flushall()
+        connection = psycopg2.connect(url)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("CHECKPOINT")
+        connection.close()
+        return url
+
+    def versions(self) -> dict[str, str]:
+        """Of the servers."""
+        with redis.Redis.from_url(self._redis.url) as client:
+            info = client.info("server")
+        connection = psycopg2.connect(self._postgres.url)
+        number = connection.server_version
+        connection.close()
+        name = info.get("server_name", "redis")
+        return {"postgres": f"{number // 10000}.{number % 10000}", name: info.get(f"{name}_version", info["redis_version"])}
+
+
+@contextmanager
+def open_stand() -> Iterator[Stand]:
+    """Servers of our own in a directory that goes with them. Raises BenchError where others are named: these are emptied."""
+    if named := {"TEST_DATABASE_URL", "TEST_REDIS_URL"} & set(os.environ):
+        raise BenchError(f"unset {', '.join(sorted(named))}: the servers are emptied for every contestant")
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-queue-") as name,
+        postgres_server(Path(name) / "pg", fast=False) as postgres,
+        redis_server(Path(name) / "redis", fsync="everysec") as queue,
+    ):
+        yield Stand(Path(name), postgres, queue)
+
+
+class Sender:
+    """A contestant's client, given orders over its standard input."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._process, self._log = process, log
+
+    def order(self, what: str, count: int) -> Any:
+        """The answer to an order. Raises BenchError when the client fell over it."""
+        assert self._process.stdin and self._process.stdout
+        print(what, count, file=self._process.stdin, flush=True)
+        if not (line := self._process.stdout.readline()):
+            raise BenchError(f"the sender ended at {what}\n{self._log.read_text(errors='replace')[-3000:]}")
+        return json.loads(line)
+
+
+@contextmanager
+def sender(contestant: Contestant, environ: dict[str, str]) -> Iterator[Sender]:
+    """The contestant's client, while it is needed."""
+    log = Path(environ["DATA_DIR"]) / "sender.log"
+    with log.open("wb") as errors, _process(contestant.sender, environ, errors, talks=True) as process:
+        yield Sender(process, log)
+
+
+@contextmanager
+def workers(contestant: Contestant, environ: dict[str, str]) -> Iterator[Path]:
+    """The contestant's workers at work; yields the file of what they print."""
+    log = Path(environ["DATA_DIR"]) / "workers.log"
+    with log.open("ab") as output, contextlib.ExitStack() as stack:
+        for command in contestant.workers:
+            stack.enter_context(_process(command, environ, output))
+        yield log
+
+
+@contextmanager
+def _process(command: Sequence[str], environ: dict[str, str], output: Any, *, talks: bool = False) -> Iterator[Any]:
+    """A process of its own session, so that Ctrl-C is ours to pass on; it ends with the block, and with this process."""
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output}
+    if talks:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environ,
+        stderr=output,
+        start_new_session=True,
+        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509  no thread runs here
+        **pipes,
+    )
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    """TERM, and KILL for whatever of its family is there afterwards."""
+    family = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+    if process.stdin:
+        process.stdin.close()
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    for one in [*family, *([process] if process.poll() is None else [])]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def _clean() -> dict[str, str]:
+    """Our environment without what would name another store."""
+    ours_only = ("REDIS_", "DATABASE_", "DATA_", "APP_", "PG", "STORAGE_", "SPACES_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours_only)}
+    return kept | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+
+
+def await_completed(url: str, count: int, log: Path, seconds: float) -> None:
+    """Returns once so many jobs are completed; looks ten times a second."""
+    from sqlalchemy import text
+
+    engine, done, ends = rows.open_engine(url), 0, time.monotonic() + seconds
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while (done := connection.scalar(text("SELECT count(*) FROM jobs WHERE status = 'completed'")) or 0) < count:
+            if time.monotonic() > ends:
+                raise BenchError(f"{done} of {count} jobs in {seconds} s\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.1)
+    engine.dispose()

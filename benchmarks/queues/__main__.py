@@ -6,26 +6,30 @@ In every round each contestant gets an empty database and an empty queue, and th
 job row, process workers, in the same round; for SQLite by plain SqliteHuey.
 
 ours-full is scans.submit and the whole pipeline with a reader that does nothing. ours-ledger is the ledger and its bell
-alone: what the rivals' job row does.
+alone: what the rivals' job row does. "CPU" is processor time for each job of the drain, of the workers + of both servers:
+on a busy machine it is the steadier figure.
 
 Examples:
-  make bench-queue                                       everything, five rounds; writes benchmarks/results
+  make bench-queue                                       everything, five rounds; writes benchmarks/results/queue.md
   make bench-queue ARGS="--quick"                        everything, one short round
   make bench-queue ARGS="--only ours-ledger ours-full huey --rounds 3 --count 500"
+  PYTHONPATH=.:tests .venv/bin/python -m benchmarks.queues --quick --only ours-ledger huey    without installing anything
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 
 from benchmarks.queues import page
+from benchmarks.queues.about import describe, load
 from benchmarks.queues.contestants import Contestant, contestants
 from benchmarks.queues.measure import Figures, measure
-from benchmarks.queues.stand import open_stand
+from benchmarks.queues.stand import BenchError, Stand, open_stand
 
-FULL, QUICK = (5, 2000, 100), (1, 200, 20)
+FULL, QUICK = (5, 1000, 100), (1, 200, 20)
 """Rounds, jobs in a backlog, samples of an idle start."""
 
 
@@ -58,33 +62,46 @@ def taking_part(only: list[str] | None) -> list[Contestant]:
     return able
 
 
-def run(field: list[Contestant], rounds: int, count: int, samples: int) -> dict[str, list[Figures]]:
+def run(field: list[Contestant], asked: argparse.Namespace, stand: Stand) -> dict[str, list[Figures]]:
     """Round after round, everyone once in each."""
     found: dict[str, list[Figures]] = {one.name: [] for one in field}
-    with open_stand() as stand:
-        for number in range(1, rounds + 1):
-            for one in field:
-                started = time.monotonic()
-                figures = measure(one, stand, count, samples)
-                found[one.name].append(figures)
-                print(
-                    f"round {number}  {one.name:20}  submit {figures.submitted_per_s:6.0f}/s  drain {figures.drained_per_s:6.0f}/s"
-                    f"  idle p50 {figures.idle_p50_ms:6.1f} ms  p99 {figures.idle_p99_ms:6.1f} ms"
-                    f"  ({figures.workers} workers, {time.monotonic() - started:.0f} s)",
-                    flush=True,
-                )
+    for number in range(1, asked.rounds + 1):
+        for one in field:
+            started = time.monotonic()
+            figures = measure(one, stand, asked.count, asked.samples)
+            found[one.name].append(figures)
+            print(f"{number}  {one.name:18} {said(figures)}  {time.monotonic() - started:4.0f} s", flush=True)
     return found
 
 
+def said(figures: Figures) -> str:
+    """On one line."""
+    cpu = "–" if figures.worker_cpu_ms is None else f"{figures.worker_cpu_ms:.2f} + {figures.server_cpu_ms:.2f}"
+    return (
+        f"submit {figures.submitted_per_s:5.0f}/s  drain {figures.drained_per_s:5.0f}/s  CPU {cpu:>13} ms"
+        f"  idle p50 {figures.idle_p50_ms:5.1f} ms  p99 {figures.idle_p99_ms:5.1f} ms"
+    )
+
+
 def main() -> None:
+    """Measures, prints the tables, and writes them where the whole field was measured in full."""
     asked = options()
     field = taking_part(asked.only)
-    found = run(field, asked.rounds, asked.count, asked.samples)
-    print("\n".join(["", *page.table([page.summary(one, found) for one in field])]))
+    about = describe(field, asked.rounds, asked.count, asked.samples)
+    before = load()
+    with open_stand() as stand:
+        found = run(field, asked, stand)
+        about |= {"versions": about["versions"] | stand.versions(), "load": [before, load()]}
+    print("\n".join(["", *page.tables(field, found)]))
+    if not asked.quick and not asked.only:
+        print(f"\nwritten: {page.write(field, found, about)}")
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleared up, as after Ctrl-C
     try:
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BenchError as error:
+        sys.exit(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BULLMQ = ROOT / "benchmarks" / "bullmq"
 RIVALS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+NODE = "node"
 WORKERS = 2
 """Jobs that are worked on at the same time, by each contestant."""
 
@@ -38,9 +40,13 @@ class Contestant:
     @property
     def missing(self) -> str | None:
         """What keeps it from taking part here; None: nothing."""
-        program = Path(self.sender[0])
-        if program == RIVALS_PYTHON and not program.exists():
-            return "its Python requirements are not installed (make bench-queue does it)"
+        program = self.sender[0]
+        if program == str(RIVALS_PYTHON) and not RIVALS_PYTHON.exists():
+            return "its Python requirements are not installed (make bench-queue installs them)"
+        if program == NODE and shutil.which(NODE) is None:
+            return "there is no Node.js on this machine"
+        if program == NODE and not (BULLMQ / "node_modules").exists():
+            return "its packages are not installed (make bench-queue installs them, with npm)"
         return None
 
 
@@ -72,6 +78,33 @@ def _huey(name: str, label: str, kind: str = "process", **environ: str) -> Conte
     )
 
 
+def _rq(kind: str, label: str) -> Contestant:
+    worker = (str(RIVALS_PYTHON), "-m", "benchmarks.queues.rivals.rq_worker", kind)
+    return Contestant(
+        name=f"rq-{kind}",
+        label=label,
+        sender=(str(RIVALS_PYTHON), "-m", "benchmarks.queues.sender", "rq"),
+        workers=(worker,) * WORKERS,
+        environ={"RQ_WORKER": kind},
+    )
+
+
+def _celery(name: str, label: str, acks: str) -> Contestant:
+    app = "benchmarks.queues.rivals.celery_app"
+    return Contestant(
+        name=name,
+        label=label,
+        sender=(str(RIVALS_PYTHON), "-m", "benchmarks.queues.sender", "celery"),
+        workers=((str(RIVALS_PYTHON), "-m", "celery", "-A", app, "worker", "-c", str(WORKERS), "-l", "WARNING"),),
+        environ={"CELERY_ACKS": acks},
+    )
+
+
+def _bullmq(name: str, label: str, processes: int) -> Contestant:
+    worker = (NODE, str(BULLMQ / "worker.mjs"), str(WORKERS // processes))
+    return Contestant(name=name, label=label, sender=(NODE, str(BULLMQ / "sender.mjs")), workers=(worker,) * processes)
+
+
 def contestants() -> Iterator[Contestant]:
     """All, in the order of a round."""
     yield _ours("full", sqlite=False)
@@ -79,10 +112,12 @@ def contestants() -> Iterator[Contestant]:
     yield _huey("huey", "Huey, 2 processes")
     yield _huey("huey-threads", "Huey, 2 threads", "thread")
     yield _huey("huey-raw", "Huey, 2 processes, row by raw psycopg2", ROW_KEEPER="raw")
+    yield _rq("fork", "RQ, 2 workers that fork (its default)")
+    yield _rq("simple", "RQ, 2 SimpleWorkers")
+    yield _celery("celery-late", "Celery, prefork 2, late acks, prefetch 1", "late")
+    yield _celery("celery", "Celery, prefork 2, defaults", "early")
+    yield _bullmq("bullmq", "BullMQ, 2 processes", 2)
+    yield _bullmq("bullmq-c2", "BullMQ, 1 process, concurrency 2", 1)
     yield _ours("full", sqlite=True)
     yield _ours("ledger", sqlite=True)
     yield _huey("huey-sqlite", "SqliteHuey, 2 processes")
-
-
-EARLY = ("ours-full", "ours-ledger", "huey", "ours-full-sqlite", "ours-ledger-sqlite", "huey-sqlite")
-"""Ours and what the targets compare it with; they need nothing installed beside the development requirements."""

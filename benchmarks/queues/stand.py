@@ -8,9 +8,9 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,11 @@ class Stand:
         connection.close()
         return url
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The servers."""
+        return self._postgres.pid, self._redis.pid
+
     def versions(self) -> dict[str, str]:
         """Of the servers."""
         with redis.Redis.from_url(self._redis.url) as client:
@@ -113,14 +118,25 @@ def sender(contestant: Contestant, environ: dict[str, str]) -> Iterator[Sender]:
         yield Sender(process, log)
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The worker processes that were started (they may have made others), and the file of what they print."""
+
+    pids: tuple[int, ...]
+    log: Path
+
+    def words(self) -> str:
+        """The end of what they printed."""
+        return self.log.read_text(errors="replace")[-3000:]
+
+
 @contextmanager
-def workers(contestant: Contestant, environ: dict[str, str]) -> Iterator[Path]:
-    """The contestant's workers at work; yields the file of what they print."""
+def workers(contestant: Contestant, environ: dict[str, str]) -> Iterator[Crew]:
+    """The contestant's workers at work."""
     log = Path(environ["DATA_DIR"]) / "workers.log"
     with log.open("ab") as output, contextlib.ExitStack() as stack:
-        for command in contestant.workers:
-            stack.enter_context(_process(command, environ, output))
-        yield log
+        started = [stack.enter_context(_process(command, environ, output)) for command in contestant.workers]
+        yield Crew(tuple(process.pid for process in started), log)
 
 
 @contextmanager
@@ -167,16 +183,3 @@ def _clean() -> dict[str, str]:
     ours_only = ("REDIS_", "DATABASE_", "DATA_", "APP_", "PG", "STORAGE_", "SPACES_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours_only)}
     return kept | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
-
-
-def await_completed(url: str, count: int, log: Path, seconds: float) -> None:
-    """Returns once so many jobs are completed; looks ten times a second."""
-    from sqlalchemy import text
-
-    engine, done, ends = rows.open_engine(url), 0, time.monotonic() + seconds
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while (done := connection.scalar(text("SELECT count(*) FROM jobs WHERE status = 'completed'")) or 0) < count:
-            if time.monotonic() > ends:
-                raise BenchError(f"{done} of {count} jobs in {seconds} s\n{log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.1)
-    engine.dispose()

@@ -27,9 +27,10 @@ async function send() {
 async function backlog(count) {
   const warm = Math.max(1, Math.floor(count / WARM_SHARE));
   for (let n = 0; n < warm; n++) await send();
-  const started = seconds();
+  const [started, worked] = [seconds(), process.cpuUsage()];
   for (let n = warm; n < count; n++) await send();
-  return (count - warm) / (seconds() - started);
+  const { user, system } = process.cpuUsage(worked);
+  return { per_s: (count - warm) / (seconds() - started), cpu_ms: (user + system) / 1000 / (count - warm) };
 }
 
 async function idle(count) {

@@ -6,8 +6,8 @@ In every round each contestant gets an empty database and an empty queue, and th
 job row, process workers, in the same round; for SQLite by plain SqliteHuey.
 
 ours-full is scans.submit and the whole pipeline with a reader that does nothing. ours-ledger is the ledger and its bell
-alone: what the rivals' job row does. "CPU" is processor time for each job of the drain, of the workers + of both servers:
-on a busy machine it is the steadier figure.
+alone: what the rivals' job row does. "CPU" is processor time for each job: of the client at the submission | of the
+workers + of both servers at the drain. On a busy machine it is the steadier figure.
 
 Examples:
   make bench-queue                                       everything, five rounds; writes benchmarks/results/queue.md
@@ -29,7 +29,7 @@ from benchmarks.queues.contestants import Contestant, contestants
 from benchmarks.queues.measure import Figures, measure
 from benchmarks.queues.stand import BenchError, Stand, open_stand
 
-FULL, QUICK = (5, 1000, 100), (1, 200, 20)
+FULL, QUICK = (5, 500, 100), (1, 200, 20)
 """Rounds, jobs in a backlog, samples of an idle start."""
 
 
@@ -76,9 +76,10 @@ def run(field: list[Contestant], asked: argparse.Namespace, stand: Stand) -> dic
 
 def said(figures: Figures) -> str:
     """On one line."""
-    cpu = "–" if figures.worker_cpu_ms is None else f"{figures.worker_cpu_ms:.2f} + {figures.server_cpu_ms:.2f}"
+    drain = "–" if figures.worker_cpu_ms is None else f"{figures.worker_cpu_ms:.2f} + {figures.server_cpu_ms:.2f}"
+    cpu = f"{figures.client_cpu_ms:.2f} | {drain}"
     return (
-        f"submit {figures.submitted_per_s:5.0f}/s  drain {figures.drained_per_s:5.0f}/s  CPU {cpu:>13} ms"
+        f"submit {figures.submitted_per_s:5.0f}/s  drain {figures.drained_per_s:5.0f}/s  CPU {cpu:>20} ms"
         f"  idle p50 {figures.idle_p50_ms:5.1f} ms  p99 {figures.idle_p99_ms:5.1f} ms"
     )
 
@@ -87,7 +88,7 @@ def main() -> None:
     """Measures, prints the tables, and writes them where the whole field was measured in full."""
     asked = options()
     field = taking_part(asked.only)
-    about = describe(field, asked.rounds, asked.count, asked.samples)
+    about = describe(field, asked)
     before = load()
     with open_stand() as stand:
         found = run(field, asked, stand)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import json
 import os
@@ -39,22 +40,14 @@ def _answer(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def today() -> str:
-    return dt.datetime.now(dt.UTC).date().isoformat()
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def describe(field: list[Contestant], rounds: int, count: int, samples: int) -> dict[str, Any]:
+def describe(field: list[Contestant], asked: argparse.Namespace) -> dict[str, Any]:
     """All but what the servers and the end of the run tell."""
     return {
-        "date": today(),
-        "command": "make bench-queue",
-        "cores": cores(),
-        "rounds": rounds,
-        "jobs": count,
-        "samples": samples,
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "command": f'make bench-queue ARGS="--rounds {asked.rounds} --count {asked.count} --samples {asked.samples}"',
+        "cores": len(os.sched_getaffinity(0)),
+        "rounds": asked.rounds,
+        "jobs": asked.count,
+        "samples": asked.samples,
         "versions": versions(field),
     }

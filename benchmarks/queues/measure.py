@@ -41,6 +41,8 @@ class Figures:
     drained_per_s: float
     idle_p50_ms: float
     idle_p99_ms: float
+    client_cpu_ms: float
+    "processor time of the client for each job of the backlog"
     worker_cpu_ms: float | None
     "processor time of the workers and all they started, for each job of the drain; None: it was over too soon to tell"
     server_cpu_ms: float | None
@@ -62,7 +64,8 @@ def measure(contestant: Contestant, at: Stand, count: int, samples: int) -> Figu
     check_once(facts, total)
     waits = sorted((fact.ran_at - asked[fact.job_id]) * 1000 for fact in facts if fact.job_id in asked)
     return Figures(
-        submitted_per_s=submitted,
+        submitted_per_s=submitted["per_s"],
+        client_cpu_ms=submitted["cpu_ms"],
         drained_per_s=drain_rate(facts[:count]),
         idle_p50_ms=statistics.median(waits),
         idle_p99_ms=percentile(waits, 99),
@@ -82,6 +85,7 @@ def watch_drain(url: str, count: int, crew: Crew, servers: Sequence[int]) -> tup
         done = 0
         while done < count:
             time.sleep(LOOK_SECONDS)
+            crew.require()
             done = connection.scalar(COMPLETED) or 0
             if done >= count // 10:
                 looks.append((done, cpu_seconds(crew.pids), cpu_seconds(servers)))

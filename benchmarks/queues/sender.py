@@ -1,7 +1,7 @@
 """One client of one contestant, in a process of its own: takes orders on standard input, answers each with a line of JSON.
 
-`backlog N` submits N jobs one after the other and answers how many a second; `idle N` submits N jobs, each when the one
-before is over and the worker has been idle for a moment, and answers when each was asked for.
+`backlog N` submits N jobs one after the other and answers how many a second, and their processor time; `idle N` submits N
+jobs, each when the one before is over and the worker has been idle for a moment, and answers when each was asked for.
 """
 
 from __future__ import annotations
@@ -61,16 +61,17 @@ def serve(sender: Sender) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def backlog(sender: Sender, count: int) -> float:
-    """Jobs a second, as one client is served."""
+def backlog(sender: Sender, count: int) -> dict[str, float]:
+    """Jobs a second, as one client is served, and this process's own time for each (milliseconds)."""
     sender.prepare(count)
     warm = max(1, count // WARM_SHARE)
     for _ in range(warm):
         sender.send()
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     for _ in range(count - warm):
         sender.send()
-    return (count - warm) / (time.perf_counter() - started)
+    took, worked = time.perf_counter() - started, time.process_time() - worked
+    return {"per_s": (count - warm) / took, "cpu_ms": worked * 1000 / (count - warm)}
 
 
 def idle(sender: Sender, count: int) -> dict[str, float]:

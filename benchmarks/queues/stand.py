@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import psutil
 import psycopg2
 import redis
 
-from akount.processes import die_with_parent
+import config
 from benchmarks.queues import ours, rows
 from benchmarks.queues.contestants import ROOT, Contestant
 from servers import Server, create_database, drop_database, postgres_server, redis_server
@@ -122,8 +121,17 @@ def sender(contestant: Contestant, environ: dict[str, str]) -> Iterator[Sender]:
 class Crew:
     """The worker processes that were started (they may have made others), and the file of what they print."""
 
-    pids: tuple[int, ...]
+    processes: tuple[subprocess.Popen[bytes], ...]
     log: Path
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(process.pid for process in self.processes)
+
+    def require(self) -> None:
+        """Raises BenchError when one of them has ended."""
+        if any(process.poll() is not None for process in self.processes):
+            raise BenchError(f"a worker ended\n{self.words()}")
 
     def words(self) -> str:
         """The end of what they printed."""
@@ -136,7 +144,7 @@ def workers(contestant: Contestant, environ: dict[str, str]) -> Iterator[Crew]:
     log = Path(environ["DATA_DIR"]) / "workers.log"
     with log.open("ab") as output, contextlib.ExitStack() as stack:
         started = [stack.enter_context(_process(command, environ, output)) for command in contestant.workers]
-        yield Crew(tuple(process.pid for process in started), log)
+        yield Crew(tuple(started), log)
 
 
 @contextmanager
@@ -145,15 +153,8 @@ def _process(command: Sequence[str], environ: dict[str, str], output: Any, *, ta
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output}
     if talks:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environ,
-        stderr=output,
-        start_new_session=True,
-        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509  no thread runs here
-        **pipes,
-    )
+    leash = (sys.executable, "-m", "benchmarks.queues.leash", str(os.getpid()))
+    process = subprocess.Popen([*leash, *command], cwd=ROOT, env=environ, stderr=output, start_new_session=True, **pipes)
     try:
         yield process
     finally:
@@ -179,7 +180,7 @@ def _end(process: subprocess.Popen[Any]) -> None:
 
 
 def _clean() -> dict[str, str]:
-    """Our environment without what would name another store."""
-    ours_only = ("REDIS_", "DATABASE_", "DATA_", "APP_", "PG", "STORAGE_", "SPACES_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours_only)}
+    """Our environment without settings of the service and of libpq: everyone runs on defaults."""
+    settings = {name for one in config.DECLARED for name in (config.variable(one), *one.metadata["aliases"])}
+    kept = {n: v for n, v in os.environ.items() if n.removesuffix("_FILE") not in settings and not n.startswith("PG")}
     return kept | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}

@@ -5,10 +5,10 @@ from sqlalchemy import delete, event
 
 from akount import db
 from akount.db import Database
-from akount.models import Attempt, Base, Counterparty, Decision, Document, Job, Record, RecordLine
+from akount.models import Attempt, Base, Counterparty, Decision, Document, Job, Pause, Record, RecordLine, WorkerProcess
 from conftest import postgres_copy
 
-WORK: tuple[type[Base], ...] = (RecordLine, Decision, Record, Attempt, Job, Document, Counterparty)
+WORK: tuple[type[Base], ...] = (RecordLine, Decision, Record, Attempt, WorkerProcess, Job, Document, Counterparty, Pause)
 """What work leaves behind. People stay: the audit log, which nobody can empty, names them."""
 
 

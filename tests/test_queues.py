@@ -182,6 +182,14 @@ def test_a_message_makes_a_worker_process_what_waits(runtime: Runtime, ada: Pers
         queue.storage.pool.disconnect()
 
 
+def test_a_message_that_comes_while_the_database_is_away_is_a_warning_and_no_fault(tmp_path: Path) -> None:
+    bench = scan.Workbench.open(make_settings(tmp_path, "postgresql://akount@127.0.0.1:1/akount"), QUEUE, FakeReader())
+    with capture_logs() as lines:
+        bench.process(QUEUE)
+    assert [(line["event"], line["code"]) for line in lines] == [("job left to the sweep", "database_unavailable")]
+    bench.close()
+
+
 # --- a queue that is away ---
 
 

@@ -22,7 +22,6 @@ from sqlalchemy import insert
 import config
 from akount import backlog, db, ledger, logs, pipeline
 from akount.kinds import KINDS
-from akount.ledger import Claim
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document
 from akount.readings import Reading
@@ -99,8 +98,11 @@ class Nothing(FakeReader):
         return replace(super().read(file, media_type, report), engine_version=repr(time.time()))
 
 
-def carry_out_nothing(runtime: Runtime, _reader: pipeline.Reader, pulse: pipeline.Pulse, held: Claim) -> dict[str, Any]:
+def carry_out_nothing(
+    runtime: Runtime, _reader: pipeline.Reader, pulse: pipeline.Pulse, given: pipeline.Assignment
+) -> dict[str, Any]:
     """In the place of the pipeline's middle: the job is claimed, nothing is done, it is finished with one result row."""
+    held = given.held
     with pulse.keeping(held):
         ran_at = time.time()
     result = {"routing": "none", "confidence": 0}

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples screenshot migration bench clean
+.PHONY: help run demo-check test check format lock samples screenshot migration bench chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,13 @@ migration: $(VENV)/dev ## write the next migration: make migration NAME="Add thi
 
 bench: $(VENV)/dev ## measure jobs a second with an engine that does nothing
 	PYTHONPATH=. $(BIN)/python benchmarks/jobs.py
+
+CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
+  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \
+  $(if $(KEEP),--keep $(KEEP)) $(if $(CONTROL),--control,--results $(or $(RESULTS),benchmarks/results))
+
+chaos: $(VENV)/dev ## kill processes and servers at random and prove that no document is lost or doubled
+	PYTHONPATH=.:tests $(BIN)/python -m tools.chaos $(CHAOS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache

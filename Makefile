@@ -9,7 +9,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples screenshot openapi migration bench-queue clean
+.PHONY: help run demo-check test check format lock samples screenshot openapi migration bench-queue chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,13 @@ migration: $(VENV)/dev ## write the next migration: make migration NAME="Add thi
 
 bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json ## measure our queue beside others (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.queues $(ARGS)
+
+CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
+  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \
+  $(if $(KEEP),--keep $(KEEP)) $(if $(CONTROL),--control,--results $(or $(RESULTS),benchmarks/results))
+
+chaos: $(VENV)/dev ## kill processes and servers at random and prove that no document is lost or doubled
+	PYTHONPATH=.:tests $(BIN)/python -m tools.chaos $(CHAOS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) $(RIVALS) $(BULLMQ)/node_modules var build .pytest_cache .mypy_cache .ruff_cache

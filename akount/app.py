@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Flask
 
 from akount import connections, health
 from akount.api import guards, jobs, openapi, problems, records, system, uploads
 from akount.db import require_head
+from akount.errors import Unavailable
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
@@ -23,7 +26,8 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a path is right or 404; a redirect would be HTML and repeat the sender's Host
 
     runtime = app.extensions["akount"] = open_runtime(settings)
-    require_head(runtime.database)
+    with suppress(Unavailable):  # a database that is away is told by the probes: a process that does not start stops gunicorn
+        require_head(runtime.database)
     connections.examine(settings)
     hang_bells(runtime)
     app.extensions["probes"] = probes = health.Probes(runtime)

@@ -228,7 +228,7 @@ def postgres_server(directory: Path, *, fast: bool = True) -> Server:
     borrowed: list[Path] = []
     programs = _within_reach(postgres_programs(), borrowed, user)
     home = _postgres_home(directory, borrowed, user)
-    port = _free_port()
+    port = free_port()
     recipe = Recipe(
         name="Postgres",
         command=[str(programs / "postgres"), "-D", str(home / "data"), "-p", str(port), *_postgres_settings(fast=fast)],
@@ -252,7 +252,7 @@ def redis_server(directory: Path, *, password: str | None = None, appendonly: bo
         return Server(given)
     home = directory.resolve() / "redis"
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     recipe = Recipe(
         name="Redis",
         command=[
@@ -394,7 +394,8 @@ def _started(server: Server) -> Server:
     return server
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on, and that the kernel gives to no outgoing connection."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))

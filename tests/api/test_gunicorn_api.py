@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from akount import db
 from akount.lifecycle import Runtime
 from conftest import make_settings, postgres_copy
 from make import pdf
-from people import People, settle_in
-from servers import Server
+from people import People, Person, settle_in
+from servers import Server, create_database, postgres_server
 from web import Web
 
 MIB = 1 << 20
@@ -230,6 +230,33 @@ def test_a_worker_that_is_killed_is_replaced(settings: config.Settings, people: 
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert web.upload(people.ada, pdf()).status_code == 202
+
+
+def test_a_worker_that_is_replaced_while_the_database_is_away_does_not_take_the_server_down(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as postgres:
+        settings = make_settings(tmp_path, create_database(postgres, "own"))
+        db.migrate(settings.database)
+        with Web(settings, WEB_PROCESSES="1") as web:
+            postgres.kill()
+            (first,) = web.workers()
+            first.kill()
+            first.wait(10)
+            assert eventually(lambda: web.get("/health/live", {}).status_code == 200, 40), web.log.read_text()
+            assert web.get("/health/ready", {}).json()["checks"]["database"] == "error"
+            postgres.start()
+            assert eventually(lambda: web.get("/health/ready", {}).status_code == 200, 40), web.log.read_text()
+            assert web.process.poll() is None
+
+
+def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether it comes true in time; no connection yet is not yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if holds():
+                return True
+        time.sleep(0.1)
+    return False
 
 
 # --- refusing to start ----------------------------------------------------------------------------

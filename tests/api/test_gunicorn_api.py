@@ -20,7 +20,7 @@ from akount import db
 from akount.lifecycle import Runtime
 from conftest import make_settings, postgres_copy
 from make import pdf
-from people import People, Person, settle_in
+from people import People, settle_in
 from servers import Server, create_database, postgres_server
 from web import Web
 

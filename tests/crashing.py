@@ -117,9 +117,14 @@ def _around(real: Callable[..., Any], name: str, happened: Callable[[str], None]
 
 
 def _at_commit(moment: str, then: Callable[[], None]) -> None:
-    """At the next commit of this thread; the pulse commits in its own."""
+    """At the next commit of this thread; the pulse commits in its own, and a savepoint is no commit."""
     mine = threading.get_ident()
-    event.listen(Session, moment, lambda _: then() if threading.get_ident() == mine else None)
+
+    def committing(session: Session) -> None:
+        if threading.get_ident() == mine and not session.in_nested_transaction():
+            then()
+
+    event.listen(Session, moment, committing)
 
 
 # --- deeds: what a process does until it dies; `spring` sets its trap ---

@@ -1,22 +1,14 @@
-"""The web server as it is shipped: real gunicorn, its workers, its refusals to start and its way to stop."""
+"""The web server as it is shipped: real gunicorn, its workers and its refusals to start. How it stops: tests/stopping."""
 
 import contextlib
-import io
-import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
 
 import httpx
-import psutil
 import pytest
 from api_help import Worker, opened
 
@@ -25,78 +17,9 @@ from akount import db
 from akount.lifecycle import Runtime
 from conftest import make_settings, postgres_copy
 from make import pdf
-from people import People, Person, settle_in
+from people import People, settle_in
 from servers import Server
-
-ROOT = Path(__file__).resolve().parents[2]
-MIB = 1 << 20
-
-
-class Web:
-    """A gunicorn of our own, on a free port of this machine."""
-
-    def __init__(self, settings: config.Settings, **environ: str) -> None:
-        directory = settings.directory
-        directory.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = directory / f"web-{self.port}.log"
-        said = {
-            "APP_ENV": "test",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "DATA_DIR": str(directory),
-            "DATABASE_URL": settings.database,
-            "LOG_FORMAT": "json",
-            "PATH": os.environ["PATH"],
-            **environ,
-        }
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log)
-
-    def __enter__(self) -> Self:
-        deadline = time.monotonic() + 40
-        while True:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if self.get("/health/ready", {}).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                pass
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
-
-    def __exit__(self, *_: object) -> None:
-        family = [psutil.Process(self.process.pid), *self.workers()] if self.process.poll() is None else []
-        self.process.terminate()
-        try:
-            self.process.wait(35)
-        except subprocess.TimeoutExpired:
-            for member in family:
-                member.kill()
-            self.process.wait(10)
-            raise
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
-
-    def get(self, path: str, headers: dict[str, str]) -> httpx.Response:
-        """An answer over a connection of its own, so that any worker may give it."""
-        return httpx.get(self.url + path, headers=headers, timeout=30, trust_env=False)
-
-    def upload(self, person: Person, data: bytes) -> httpx.Response:
-        files = {"file": ("a.pdf", io.BytesIO(data))}
-        return httpx.post(f"{self.url}/api/business/bills/scan", headers=person.headers, files=files, timeout=60, trust_env=False)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What the log says, line by line; every line is JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+from web import MIB, Web, stream_lines
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +59,6 @@ def refusal(settings: config.Settings, **environ: str) -> tuple[int, str]:
         return web.process.wait(30), web.log.read_text()
     finally:
         web.process.kill()
-
-
-def stream_lines(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    for line in response.iter_lines():
-        if line.startswith("data: "):
-            yield json.loads(line.removeprefix("data: "))
 
 
 # --- serving --------------------------------------------------------------------------------------
@@ -189,12 +106,8 @@ def test_a_patient_question_is_answered_when_another_process_completes_the_job(w
 
 
 def test_a_far_too_large_upload_is_refused_before_it_is_sent(web: Web, people: People) -> None:
-    head = (
-        "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-        f"Content-Length: {10**12}\r\nAuthorization: {people.ada.headers['Authorization']}\r\n\r\n"
-    )
     with socket.create_connection(("127.0.0.1", web.port), timeout=20) as sent:
-        sent.sendall(head.encode())
+        sent.sendall(web.upload_head(people.ada, 10**12))
         assert sent.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
@@ -251,45 +164,7 @@ def test_many_uploads_at_once_are_not_held_in_memory(settings: config.Settings, 
         assert (process.memory_info().rss - before) / MIB < 60
 
 
-# --- stopping -------------------------------------------------------------------------------------
-
-
-def test_term_ends_an_open_stream_at_once_and_all_is_clean(settings: config.Settings, people: People) -> None:
-    with Web(settings, WEB_PROCESSES="2", LOG_LEVEL="DEBUG") as web:
-        said = web.upload(people.ada, pdf()).json()
-        with httpx.stream("GET", web.url + said["streamUrl"], timeout=40, trust_env=False) as stream:
-            coming = stream_lines(stream)
-            assert [next(coming)["event"], next(coming)["event"]] == ["connected", "initial"]
-            started = time.monotonic()
-            web.process.send_signal(signal.SIGTERM)
-            assert list(coming) == []  # ended in order, not torn off
-        assert web.process.wait(30) == 0
-        assert time.monotonic() - started < 20
-        closed = [line["part"] for line in web.lines() if line["event"] == "closed"]
-        assert [part for part in closed if part in {"streams", "database"}] in (
-            ["streams", "database"] * 2,
-            ["streams", "streams", "database", "database"],
-        )
-        assert not [line for line in web.lines() if line["level"] in {"error", "warning"}]
-
-
-def test_an_upload_that_is_under_way_at_term_is_taken(settings: config.Settings, people: People) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n' + pdf() + b"\r\n--x--\r\n"
-    head = (
-        "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-        f"Content-Length: {len(body)}\r\nAuthorization: {people.ada.headers['Authorization']}\r\n\r\n"
-    )
-    with (
-        Web(settings, WEB_PROCESSES="1") as web,
-        socket.create_connection(("127.0.0.1", web.port), timeout=20) as sent,
-    ):
-        sent.sendall(head.encode() + body[:300])
-        time.sleep(0.5)
-        web.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        sent.sendall(body[300:])
-        assert sent.recv(4096).startswith(b"HTTP/1.1 202 ")
-        assert web.process.wait(30) == 0
+# --- a worker that dies ----------------------------------------------------------------------------
 
 
 def test_a_worker_that_is_killed_is_replaced(settings: config.Settings, people: People) -> None:

@@ -2,6 +2,7 @@
 #   web:     docker run -p 4000:4000 … akount
 #   worker:  docker run … akount python -m akount worker
 #   schema:  docker run … akount python -m akount migrate
+# Stop it with patience, docker stop -t 35: within STOP_SECONDS (30) it finishes what it does, and its exit code tells how.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

@@ -105,13 +105,22 @@ class Settings:
     port: int = setting(_number(0, 65535), 4000, "port the web server listens on")
     web_processes: int = setting(_number(1, 64), 2, "gunicorn worker processes")
     web_threads: int = setting(_number(2, 512), 16, "threads in each of them; half of them may serve event streams")
+    web_preload: bool = setting(Switch(), False, "load the program once, before the web processes are forked: less memory")
     worker_processes: int = setting(_number(1, 64), 1, "processes that read documents, per queue")
+    stop_seconds: int = setting(
+        _number(6, 3600), 30, "a process told to stop ends within so long; what runs is waited for 5 s less"
+    )
     log_level: str = setting(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least important log line to write")
     log_format: str = setting(_one_of("json", "console", ""), "", "json or console; empty: json in production, else console")
     secret_key: str = setting(_text(), "", "signs tickets; kept in DATA_DIR when empty, required in production", secret=True)
     data_dir: str = setting(_text(), "var", "database, files, queue and credentials of the embedded mode")
     # what it stands on
     database_url: str = setting(_text(_url(*_DATABASES)), "", "Postgres or SQLite; empty: akount.db in DATA_DIR", secret=True)
+    database_pool_size: int = setting(_number(), 5, "connections that a web process keeps open to Postgres")
+    database_max_overflow: int = setting(_number(0), 5, "and so many more when it is busy")
+    database_pool_timeout_seconds: int = setting(_number(), 10, "a request waits so long for one of them")
+    database_connect_timeout_seconds: int = setting(_number(), 10, "and so long for a new one")
+    database_statement_timeout_seconds: int = setting(_number(), 15, "Postgres cancels a statement after so long")
     redis_url: str = setting(
         _text(_url("redis", "rediss"), _bare), "", "wins over the REDIS_… parts below; no ?options", secret=True
     )

@@ -1,11 +1,11 @@
 """How gunicorn serves: threads for patience, nothing shared across the fork, everything closed in order at the end."""
 
-import signal
 import sys
-import threading
 
-from akount.db import Database, require_head
+from akount import logs, pools
+from akount.db import require_head
 from akount.errors import AkountError, SettingsError
+from akount.webserver import WebWorker, take_charge
 from config import load
 
 
@@ -22,48 +22,42 @@ except SettingsError as wrong:
 
 bind = f"{settings.host}:{settings.port}"
 workers = settings.web_processes
-worker_class = "gthread"
+worker_class = WebWorker
 threads = settings.web_threads
 timeout = 60
-graceful_timeout = 25
+graceful_timeout = settings.stop_seconds - 1  # a worker that has not ended itself by then is killed
 keepalive = 5
 control_socket_disable = True
-preload_app = False  # each worker opens its own connections
+preload_app = settings.web_preload
 accesslog = None  # the application writes one line a request, with tenant and request id
 loglevel = "warning"
 proc_name = "akount-web"
 
 
-def on_starting(server):  # noqa: ARG001
+def on_starting(server):
     """Refuses an old schema before there is a worker: once and in words, not as a traceback from each of them."""
-    database = Database(settings.database, pooled=False)
+    logs.configure(as_json=settings.logs_as_json, level=settings.log_level)
+    database = pools.open_database(settings, 0)
     try:
         require_head(database)
+        pools.warn(settings, database)
     except AkountError as error:
         give_up(error)
     finally:
         database.close()
+    server.ties = take_charge(server)
 
 
-def post_worker_init(worker):
-    """Makes TERM end the event streams at once: gunicorn would wait for them until its patience is over."""
-    stopping = threading.Event()  # set by the handler: a lock that the interrupted code could hold is not touched there
+def post_fork(server, worker):
+    """Ties the worker to its master, and makes an application that has nothing open in common with another process."""
+    worker.ties = server.ties
+    if server.cfg.preload_app:
+        from akount.app import create_app  # loaded already, before the fork
 
-    def end_streams():
-        stopping.wait()
-        worker.wsgi.extensions["watcher"].close()
-
-    def stop(number, frame):
-        stopping.set()
-        worker.handle_exit(number, frame)
-
-    threading.Thread(target=end_streams, name="end-streams", daemon=True).start()
-    signal.signal(signal.SIGTERM, stop)
-    signal.siginterrupt(signal.SIGTERM, False)
+        worker.app.callable = create_app(settings)
 
 
-def worker_exit(server, worker):  # noqa: ARG001
-    """Closes what the worker has open, in order; a worker that never came up has nothing open."""
-    app = getattr(worker, "wsgi", None)
-    if app is not None:
-        app.extensions["akount"].close()
+def on_exit(server):
+    """The server ends as badly as its worst worker: 1 when one was killed, cut requests off or left something open."""
+    if not server.ties.clean:
+        sys.exit(1)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from flask import Flask
 
 from akount import connections, health
 from akount.api import guards, jobs, openapi, problems, records, system, uploads
-from akount.db import require_head
-from akount.errors import Unavailable
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
@@ -18,16 +14,17 @@ from config import Settings
 
 
 def create_app(settings: Settings) -> Flask:
-    """The application of one web process, with everything it has open in `app.extensions["akount"]`."""
+    """The application of one web process, with everything it has open in `app.extensions["akount"]`.
+
+    It asks nothing of the database: a process that starts while the database is away serves when it is back. That the
+    schema is the right one is the business of who starts the server (gunicorn.conf.py) and of /health/ready."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + uploads.FORM_OVERHEAD
     app.config["MAX_FORM_PARTS"] = uploads.FORM_PARTS
     app.request_class = uploads.UploadRequest
     app.url_map.merge_slashes = False  # a path is right or 404; a redirect would be HTML and repeat the sender's Host
 
-    runtime = app.extensions["akount"] = open_runtime(settings)
-    with suppress(Unavailable):  # a database that is away is told by the probes: a process that does not start stops gunicorn
-        require_head(runtime.database)
+    runtime = app.extensions["akount"] = open_runtime(settings)  # from here in the reverse order of closing (H4)
     connections.examine(settings)
     hang_bells(runtime)
     app.extensions["probes"] = probes = health.Probes(runtime)

@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READ_ONLY = "akount_read_only"
 SQLITE_BUSY_SECONDS = 30
 POOL_PARAMETERS = ("connection_limit", "pool_timeout", "connect_timeout")
+QUERY_CANCELED = "57014"
 
 metadata = MetaData(
     naming_convention={
@@ -89,36 +90,96 @@ def engine_url(url: str) -> URL:
     return make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url))
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How a process holds its connections to Postgres (C5); times are seconds. Size 0: it keeps none."""
+
+    size: int = 5
+    overflow: int = 5
+    timeout: float = 10
+    connect_timeout: int = 10
+    statement_timeout: int = 15
+
+    @property
+    def most(self) -> int:
+        """Connections at once."""
+        return self.size + self.overflow
+
+    def asked(self, url: str) -> Pool:
+        """The same, unless the URL's `connection_limit`, `pool_timeout` and `connect_timeout`, as Prisma's, say otherwise.
+        Raises SettingsError for one that is no whole number above zero."""
+        query = engine_url(url).query
+        said = {name: str(query[name]) for name in POOL_PARAMETERS if name in query}
+        if not all(value.isdecimal() and int(value) > 0 for value in said.values()):
+            raise SettingsError(f"DATABASE_URL: {', '.join(POOL_PARAMETERS)} must be whole numbers above zero.")
+        limit = int(said["connection_limit"]) if "connection_limit" in said else None
+        return replace(
+            self,
+            size=self.size if limit is None else limit,
+            overflow=self.overflow if limit is None else 0,
+            timeout=float(said.get("pool_timeout", self.timeout)),
+            connect_timeout=int(said.get("connect_timeout", self.connect_timeout)),
+        )
+
+    def at_most(self, connections: int) -> Pool:
+        """The same, for a process that needs no more than so many at once."""
+        size = min(self.size, connections)
+        return replace(self, size=size, overflow=min(self.overflow, connections - size))
+
+
 class Database:
-    """One process's way to the database. Never shared across a fork: open one in each process.
+    """One process's way to the database. Never shared across a fork: open one in each process."""
 
-    A Postgres URL may carry `connection_limit`, `pool_timeout` and `connect_timeout` (C5), as Prisma's do."""
-
-    def __init__(self, url: str, *, pooled: bool = True, connect_timeout: int = 10) -> None:
-        given = engine_url(url)
-        self.url: URL = given.difference_update_query(POOL_PARAMETERS)
+    def __init__(self, url: str, *, pooled: bool = True, connect_timeout: int | None = None, pool: Pool | None = None) -> None:
+        pool = pool or Pool().asked(url)
+        pool = pool if pooled else pool.at_most(0)
+        self.url: URL = engine_url(url).difference_update_query(POOL_PARAMETERS)
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(self.url, _Pool.asked(given, connect_timeout) if pooled else _Pool(0, 0, 0, connect_timeout))
+        self.engine = _engine(self.url, replace(pool, connect_timeout=connect_timeout or pool.connect_timeout))
         self._in_line: AbstractContextManager[None] = _Line(self.url) if self.sqlite else nullcontext()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._process = os.getpid()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end, or not at all."""
+        self._require_own_process()
         with _translated(), self._in_line, self._sessions.begin() as session:
             yield session
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        """A session to read with; it takes no lock that a writer could wait for."""
+    def snapshot(self, statement_seconds: float | None = None) -> Iterator[Session]:
+        """A session to read with; it takes no lock that a writer could wait for. Postgres cancels a statement in it that
+        takes longer than `statement_seconds`, where the caller is less patient than the pool; SQLite does not."""
+        self._require_own_process()
         with _translated(), self._sessions() as session:
             session.connection(execution_options={READ_ONLY: True})
+            if statement_seconds is not None and not self.sqlite:
+                session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
             yield session
 
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         with self.snapshot() as session:
             session.execute(text("SELECT 1"))
+
+    def allowed_connections(self) -> int | None:
+        """How many connections the server lets everybody have together; None: SQLite, which does not count them."""
+        if self.sqlite:
+            return None
+        with self.snapshot() as session:
+            most, *kept = session.execute(
+                text(
+                    "SELECT current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int, "
+                    "coalesce(current_setting('reserved_connections', true)::int, 0)"  # since Postgres 16
+                )
+            ).one()
+        return int(most - sum(kept))
+
+    def _require_own_process(self) -> None:
+        """Two processes that speak over one socket would read each other's answers."""
+        if os.getpid() != self._process:
+            raise RuntimeError("a Database of another process: each process opens its own, after the fork")
 
     def close(self) -> None:
         """Gives every connection back to the system."""
@@ -164,6 +225,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        if getattr(getattr(error, "orig", None), "pgcode", None) == QUERY_CANCELED:
+            raise Unavailable(
+                "The database took too long over this and was stopped; ask for less at once, or try again later.",
+                code="database_too_slow",
+            ) from error
         raise Unavailable("The database does not answer; try again in a moment.", code="database_unavailable") from error
     except DBAPIError as error:
         if error.connection_invalidated or type(error) is DatabaseError:  # the bare class: the file is no database, or damaged
@@ -180,31 +246,7 @@ def _make_directory(url: URL) -> None:
             raise Unavailable("The directory of the database cannot be made.", code="database_unavailable") from error
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """How many connections a process keeps, how many more it may open, and how long it waits (seconds). Size 0: none is kept."""
-
-    size: int
-    overflow: int
-    timeout: float
-    connect_timeout: int
-
-    @classmethod
-    def asked(cls, url: URL, connect_timeout: int) -> _Pool:
-        """By the URL's parameters. Raises SettingsError for one that is no whole number above zero."""
-        said = {name: str(url.query[name]) for name in POOL_PARAMETERS if name in url.query}
-        if not all(value.isdecimal() and int(value) > 0 for value in said.values()):
-            raise SettingsError(f"DATABASE_URL: {', '.join(POOL_PARAMETERS)} must be whole numbers above zero.")
-        limit = int(said["connection_limit"]) if "connection_limit" in said else None
-        return cls(
-            size=5 if limit is None else limit,
-            overflow=5 if limit is None else 0,
-            timeout=float(said.get("pool_timeout", 10)),
-            connect_timeout=int(said.get("connect_timeout", connect_timeout)),
-        )
-
-
-def _engine(url: URL, pool: _Pool) -> Engine:
+def _engine(url: URL, pool: Pool) -> Engine:
     options: dict[str, Any] = {} if pool.size else {"poolclass": NullPool}
     options["hide_parameters"] = True  # an error with its traceback goes into the log: no document text in it (H6)
     if url.get_backend_name() == "sqlite":
@@ -219,7 +261,7 @@ def _engine(url: URL, pool: _Pool) -> Engine:
     arguments = {
         "connect_timeout": pool.connect_timeout,
         "application_name": "akount",
-        "options": "-c statement_timeout=15000 -c timezone=UTC",
+        "options": f"-c statement_timeout={pool.statement_timeout * 1000} -c timezone=UTC",
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,

@@ -23,7 +23,7 @@ from akount.currencies import from_minor
 from akount.errors import SettingsError
 from akount.kinds import DEFAULT_KIND, QUEUES, kind_named
 from akount.models import Role
-from akount.supervisor import Child, Supervisor, akount
+from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
 from config import ROOT, Settings
 
 log = logs.get(__name__)
@@ -68,20 +68,27 @@ def children(settings: Settings) -> list[Child]:
     """The web server and a worker for each queue; stopped in this order, so that nothing is accepted that nobody reads."""
     web = Child("web", [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
     workers = [
-        Child(f"worker {name}", akount("worker", "--queue", name, "--processes", str(settings.worker_processes))) for name in QUEUES
+        Child(f"worker {name}", akount("worker", "--queue", name, "--processes", str(settings.worker_processes)), stage=1)
+        for name in QUEUES
     ]
     return [web, *workers]
 
 
-def run(settings: Settings, console: Console) -> None:
-    """Starts everything and stays until Ctrl-C or TERM."""
+def run(settings: Settings, console: Console) -> bool:
+    """Starts everything and stays until Ctrl-C or TERM. Answers whether all ended in order."""
     credentials, new = prepare(settings)
     _require_port(settings)
     os.chdir(ROOT)
-    with Supervisor(children(settings), os.environ) as supervisor:
+    with _supervised(settings, os.environ) as supervisor:
         _await_ready(settings, supervisor)
-        _greet(console, settings, credentials, new=new)
+        if not supervisor.stopping:
+            _greet(console, settings, credentials, new=new)
         supervisor.watch()
+    return supervisor.clean
+
+
+def _supervised(settings: Settings, environ: Mapping[str, str]) -> Supervisor:
+    return Supervisor(children(settings), environ, settings.stop_seconds + GRACE_SECONDS)
 
 
 def demo(settings: Settings, console: Console, *, leave: bool) -> bool:
@@ -90,7 +97,7 @@ def demo(settings: Settings, console: Console, *, leave: bool) -> bool:
     _require_port(settings)
     os.chdir(ROOT)
     environ = {"LOG_LEVEL": "WARNING", **os.environ}
-    with Supervisor(children(settings), environ) as supervisor:
+    with _supervised(settings, environ) as supervisor:
         with console.status("Starting the web server and the workers …"):
             _await_ready(settings, supervisor)
         rows = _read_samples(settings, credentials, console, supervisor)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
-from akount import connections, db
+from akount import connections, db, pools
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
 from akount.extraction.sandbox import Sandbox
@@ -51,11 +51,12 @@ def _database(settings: Settings) -> str:
     try:
         database.ping()
         current, head = db.schema_revision(database)
+        _enough, sum_of_pools = pools.compared(settings, database)
     except AkountError as error:
         raise Fault("it does not answer; check DATABASE_URL and that the server runs and lets this machine in.") from error
     if current != head:
         raise Fault(f"its schema is at {current or 'nothing'}, this program needs {head}; run `python -m akount migrate`.")
-    return f"{database.url.get_backend_name()} answers, schema at {head}"
+    return f"{database.url.get_backend_name()} answers, schema at {head}; {sum_of_pools}"
 
 
 def _redis(settings: Settings) -> str:

@@ -81,6 +81,11 @@ class Pulse(threading.Thread):
             with self._change:
                 self._held = None
 
+    @property
+    def holding(self) -> bool:
+        """Whether a job is being read; it is neither being taken nor being booked."""
+        return self._held is not None
+
     def progress(self, percent: int) -> None:
         """How far the job in hand is, 0-100; written with the next beat."""
         self._progress = percent

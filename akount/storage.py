@@ -84,7 +84,7 @@ class Incoming:
 
 
 class Storage(Protocol):
-    """Four verbs for files, two for sweeping, and a ping for the probes."""
+    """Four verbs for files, two for sweeping, a ping for the probes, and an end."""
 
     def receive(self, limit: int) -> Incoming:
         """A place for a file that comes in."""
@@ -106,6 +106,9 @@ class Storage(Protocol):
 
     def ping(self) -> None:
         """Raises Unavailable unless files can be stored."""
+
+    def close(self) -> None:
+        """Lets go of its connections, if it has any."""
 
 
 def new_key(tenant_id: uuid.UUID, entity_id: uuid.UUID) -> str:
@@ -158,6 +161,9 @@ class LocalStorage:
             self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
             probe.write_bytes(b"ping")
             probe.unlink()
+
+    def close(self) -> None:
+        """Nothing is held: who opened a file closes it."""
 
     def sweep_incoming(self, older_than: dt.datetime) -> int:
         gone = [p for p in self._incoming.glob("*") if p.stat().st_mtime < older_than.timestamp()]

@@ -80,7 +80,7 @@ class Watcher:
                     watch.tell(None)
             self._change.notify()
         if self._thread is not None:
-            self._thread.join(timeout=2)
+            self._thread.join(timeout=1)  # it may hang in the database: nobody waits for it any more
 
     def _add(self, job_id: uuid.UUID, watch: Watch) -> None:
         with self._change:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import uuid
+from collections.abc import Iterable
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from akount import __version__
+from akount import __version__, ledger
 from akount.db import now
-from akount.models import WorkerProcess
+from akount.ledger import Claim
+from akount.models import Job, JobStatus, WorkerProcess
 
 TELL_SECONDS = 5
 STALE_AFTER = dt.timedelta(seconds=30)
@@ -57,3 +59,29 @@ def forget(session: Session) -> int:
     """Forgets workers that were last heard of a day ago. Answers how many."""
     gone = session.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now() - FORGET_AFTER))
     return gone.rowcount or 0  # type: ignore[attr-defined]
+
+
+def give_back(session: Session, pids: Iterable[int]) -> list[uuid.UUID]:
+    """active → waiting for the jobs of processes of this host that were killed because they hung when they were to stop:
+    the attempt does not count (H5). Answers which."""
+    host = ledger.worker_name().rsplit(":", 2)[0]
+    theirs = or_(*(Job.worker.startswith(f"{host}:{pid}:", autoescape=True) for pid in pids))
+    held = session.scalars(select(Job).where(Job.status == JobStatus.ACTIVE, theirs)).all()
+    return [job.id for job in held if ledger.give_back(session, _claim(job))]
+
+
+def _claim(job: Job) -> Claim:
+    """What the worker held, told from the job."""
+    return Claim(
+        job_id=job.id,
+        tenant_id=job.tenant_id,
+        document_id=job.document_id,
+        queue=job.queue,
+        kind=job.kind,
+        fence=job.fence,
+        attempt=job.attempts,
+        max_attempts=job.max_attempts,
+        request_id=job.request_id,
+        started_at=job.started_at or now(),
+        worker=job.worker or "",
+    )

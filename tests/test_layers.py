@@ -16,11 +16,11 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("db", "readings", "connections", "currencies", "processes"),
     ("checks", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
-    ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers"),
+    ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
     ("operations",),
     ("lifecycle",),
     ("pipeline",),
-    ("tasks", "supervisor"),
+    ("tasks", "supervisor", "webserver"),
     ("scans", "records", "offline", "demo", "doctor"),
     ("api", "admin"),
     ("health", "cli"),
@@ -126,6 +126,10 @@ def test_the_edges_and_the_engines_do_not_speak_sql() -> None:
     assert {room(name) for name in users("sqlalchemy") | users("alembic")} & (
         EDGES | {"extraction", "demo", "doctor", "offline"}
     ) == set()
+
+
+def test_the_web_server_stays_in_its_room() -> None:
+    assert users("gunicorn") <= {"webserver"}
 
 
 def test_only_the_storage_knows_buckets() -> None:

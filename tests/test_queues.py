@@ -190,6 +190,21 @@ def test_a_message_that_comes_while_the_database_is_away_is_a_warning_and_no_fau
     bench.close()
 
 
+def test_only_what_is_being_read_is_interrupted(runtime: Runtime, ada: Person) -> None:
+    """Taking and booking a job take milliseconds; cut in two they would cost an attempt."""
+    bench = scan.Workbench.open(runtime.settings, QUEUE, FakeReader())
+    bench.interrupt()
+    assert not bench.owing
+    job_id = submitted(runtime, ada).id
+    with runtime.database.transaction() as session:
+        held = ledger.claim(session, job_id, worker=ledger.worker_name(), lease_seconds=30)
+    assert held is not None
+    with pytest.raises(KeyboardInterrupt), bench.pulse.keeping(held):
+        bench.interrupt()
+    assert bench.owing
+    assert not bench.shut_down(), "it was not given back"
+
+
 # --- a queue that is away ---
 
 
@@ -393,6 +408,18 @@ def test_a_sweep_without_its_database_is_skipped(tmp_path: Path) -> None:
 
 
 # --- pruning ---
+
+
+def test_pruning_breaks_off_when_it_is_to_stop(runtime: Runtime, ada: Person) -> None:
+    submitted(runtime, ada)
+    with runtime.database.snapshot() as session:
+        (key,) = session.scalars(select(Document.storage_key))
+    orphan = (runtime.settings.directory / "files" / key).with_name(str(uuid.uuid4()))
+    orphan.write_bytes(b"x")
+    os.utime(orphan, (time.time() - 25 * 3600,) * 2)
+    assert upkeep.prune(runtime, lambda: True)["orphans"] == 0
+    assert orphan.exists()
+    assert upkeep.prune(runtime)["orphans"] == 1
 
 
 def test_pruning_removes_files_that_no_document_names_once_they_are_a_day_old(runtime: Runtime, ada: Person) -> None:

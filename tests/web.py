@@ -1,11 +1,13 @@
-"""A real gunicorn for tests, without workers: the web server as it is shipped, on its own port."""
+"""The web server as it is shipped, for tests: real gunicorn with its workers."""
 
+import contextlib
 import io
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 import httpx
@@ -13,13 +15,16 @@ import psutil
 
 import config
 from people import Person
-from service import ROOT, free_port
+from servers import free_port
+from service import ROOT
+
+MIB = 1 << 20
 
 
 class Web:
     """A gunicorn of our own, on a free port of this machine."""
 
-    def __init__(self, settings: config.Settings, **environ: str) -> None:
+    def __init__(self, settings: config.Settings, app: str = "wsgi:app", **environ: str) -> None:
         directory = settings.directory
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -36,9 +41,9 @@ class Web:
             "PATH": os.environ["PATH"],
             **environ,
         }
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log)
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--pythonpath", "tests", app]
+        with self.log.open("wb") as log:  # in a session of its own: a Ctrl-C of a test reaches its processes and not ours
+            self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log, start_new_session=True)
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + 40
@@ -54,6 +59,9 @@ class Web:
 
     def __exit__(self, *_: object) -> None:
         family = [psutil.Process(self.process.pid), *self.workers()] if self.process.poll() is None else []
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.resume()
         self.process.terminate()
         try:
             self.process.wait(35)
@@ -81,3 +89,30 @@ class Web:
     def lines(self) -> list[dict[str, Any]]:
         """What the log says, line by line; every line is JSON."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of an event; gunicorn's own lines are no JSON."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def upload_head(self, person: Person, length: int) -> bytes:
+        """How an upload begins that is sent by hand, with `upload_body`."""
+        return (
+            "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            f"Content-Length: {length}\r\nAuthorization: {person.headers['Authorization']}\r\n\r\n"
+        ).encode()
+
+
+def upload_body(data: bytes) -> bytes:
+    return b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n' + data + b"\r\n--x--\r\n"
+
+
+def stream_lines(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in response.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+def lines_to(process: psutil.Process, port: int) -> set[int]:
+    """The local ports of a process's connections to a server; a socket that two processes share has one of them."""
+    return {line.laddr.port for line in process.net_connections("tcp") if line.raddr and line.raddr.port == port}

@@ -110,7 +110,8 @@ def _events(job: Job, watch: Watch, last_id: str) -> Iterator[str]:
     started = heard = time.monotonic()
     while not is_over(job):
         changed = watch.next(0.5)
-        if watch.ended:
+        if watch.ended:  # the process stops: come back soon, to another
+            yield f"retry: {RETRY_MS}\n\n"
             return
         at = time.monotonic()
         if changed is not None:

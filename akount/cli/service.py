@@ -18,7 +18,7 @@ from akount import db, demo, doctor, offline
 from akount.cli.common import cli, load_settings
 from akount.errors import SettingsError
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
-from akount.supervisor import Child, Supervisor, akount
+from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
 from akount.tasks.consumer import work
 from akount.tasks.scan import limits
 
@@ -28,7 +28,8 @@ console = Console(width=None if sys.stdout.isatty() else 150)
 @cli.command()
 def run() -> None:
     """Development: migrate, make a demo tenant on first start, run web and workers until Ctrl-C."""
-    demo.run(load_settings(), console)
+    if not demo.run(load_settings(), console):
+        sys.exit(1)
 
 
 @cli.command("demo")
@@ -43,16 +44,16 @@ def demo_(leave: bool) -> None:
 @click.option("--queue", "queues", multiple=True, type=click.Choice(QUEUES), help="Only this queue (repeatable).")
 @click.option("--processes", type=click.IntRange(1, 64), help="Reading processes for each queue [WORKER_PROCESSES].")
 def worker(queues: Sequence[str], processes: int | None) -> None:
-    """Read what waits, until TERM or Ctrl-C."""
+    """Read what waits, until TERM or Ctrl-C: 0 when all ended in order, else 1."""
     settings = load_settings()
     names = list(dict.fromkeys(queues)) or list(QUEUES)
     count = processes or settings.worker_processes
     if len(names) == 1:
-        work(settings, names[0], count)
-        return
+        sys.exit(0 if work(settings, names[0], count) else 1)
     each = [Child(f"worker {name}", akount("worker", "--queue", name, "--processes", str(count))) for name in names]
-    with Supervisor(each, os.environ) as supervisor:
+    with Supervisor(each, os.environ, settings.stop_seconds + GRACE_SECONDS) as supervisor:
         supervisor.watch()
+    sys.exit(0 if supervisor.clean else 1)
 
 
 @cli.command()

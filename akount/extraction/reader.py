@@ -20,15 +20,15 @@ from typing import Any, NoReturn
 
 from akount.errors import Unreadable
 from akount.extraction import confine, engines
-from akount.processes import die_with_parent
+from akount.processes import STOP_SIGNALS, die_with_parent
 from akount.readings import Source, reading_to_json
 
 
 def main() -> None:
     """Serves requests until the other end closes."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (*STOP_SIGNALS, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
     channel = socket.socket(fileno=int(sys.argv[1]))
     engines.warm()
     channel.send(b'{"ready": true}')

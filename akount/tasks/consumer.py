@@ -1,7 +1,7 @@
-"""The worker: Huey's consumer with our workers, our sweep in its scheduler's place, and a graceful TERM.
+"""The worker: Huey's consumer with our workers, our sweep in its scheduler's place, and a way to stop that loses nothing (H5).
 
-Processes: the consumer, its scheduler (which sweeps) and its workers; every one dies with its parent. A worker that
-the second signal or the deadline interrupts gives its job back before it goes.
+Processes: the consumer, its scheduler (which sweeps) and its workers; every one dies with its parent. The consumer opens
+nothing and heeds the signals; its children ignore them, so that a Ctrl-C, which reaches them all, cuts nothing off.
 """
 
 from __future__ import annotations
@@ -9,31 +9,41 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
-from huey.consumer import Consumer, Scheduler, Worker
+from huey.api import Task
+from huey.consumer import Consumer, ProcessEnvironment, Scheduler, Worker
 
-from akount import connections, logs
-from akount.db import Database, require_head
-from akount.lifecycle import Runtime, open_runtime
+from akount import connections, logs, pools, workers
+from akount.db import require_head
+from akount.lifecycle import CLOSE_SECONDS, Runtime, in_time, open_runtime, patience
 from akount.pipeline import Reader
-from akount.processes import die_with_parent
+from akount.processes import STOP_SIGNALS, die_with_parent, leave
 from akount.tasks import queues, scan, upkeep
 from config import Settings
 
 log = logs.get(__name__)
 
-STOP_SECONDS = 25
-"""So long a running job may go on after TERM; then it is given back (H5)."""
+SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
+"""HUP too means stop: the terminal is gone. Huey would start itself anew."""
+INTERRUPT = signal.SIGUSR1
+"""From the consumer to a worker process whose time is up: give back what you have."""
+INTERRUPT_SECONDS = 0.5
+"""It is said again so often: a worker that is just booking its job does not heed it."""
 IDLE_SECONDS = 0.3
 """The longest pause between two looks at an empty SQLite queue."""
 PRUNE_SECONDS = 3600
 
 
-def work(settings: Settings, queue_name: str, processes: int, reader: Reader | None = None) -> None:
-    """Works off one queue until TERM or INT. Refuses a database of another schema."""
-    database = Database(settings.database, pooled=False)
+def work(settings: Settings, queue_name: str, processes: int, reader: Reader | None = None) -> bool:
+    """Works off one queue until it is told to stop. Answers whether all ended in order. Refuses a database of another schema."""
+    database = pools.open_database(settings, 0)
     require_head(database)
+    pools.warn(settings, database)
     database.close()
     connections.examine(settings)
     queue = queues.open_queue(settings, queue_name, consumer=True)
@@ -42,11 +52,23 @@ def work(settings: Settings, queue_name: str, processes: int, reader: Reader | N
     consumer = ScanConsumer(queue, settings, bench, reader, processes)
     log.info("worker started", queue=queue_name, processes=processes, backend="redis" if settings.redis else "sqlite")
     consumer.run()
-    log.info("worker stopped", queue=queue_name)
+    return consumer.clean
+
+
+class Children(ProcessEnvironment):  # type: ignore[misc]
+    """How the consumer's children heed signals: not at all, but for the consumer's own."""
+
+    def init_child(self, process: ScanWorker | Sweeper) -> None:
+        """In the child, before anything else."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(INTERRUPT, lambda *_: process.interrupt())
 
 
 class ScanConsumer(Consumer):  # type: ignore[misc]
     """Huey's consumer, with process workers."""
+
+    clean = False
 
     def __init__(self, queue: Any, settings: Settings, bench: list[scan.Workbench], reader: Reader | None, processes: int) -> None:
         self.settings, self.bench, self.reader = settings, bench, reader
@@ -58,9 +80,11 @@ class ScanConsumer(Consumer):  # type: ignore[misc]
             initial_delay=0.05,
             max_delay=IDLE_SECONDS,
             health_check_interval=1,
-            shutdown_timeout=STOP_SECONDS,
-            graceful_signal="TERM",
         )
+
+    def get_environment(self, _worker_type: str) -> Children:
+        """Ours."""
+        return Children()
 
     def _create_worker(self) -> Worker:
         worker = ScanWorker(self.huey, self.stop_flag, self.default_delay, self.max_delay, self.backoff)
@@ -69,17 +93,66 @@ class ScanConsumer(Consumer):  # type: ignore[misc]
 
     def _create_scheduler(self) -> Scheduler:
         sweeper = Sweeper(self.huey, self.stop_flag, self.scheduler_interval, periodic=False)
-        sweeper.settings = self.settings
+        sweeper.prepare(self.settings)
         return sweeper
 
-    def start(self) -> None:
-        """Both INT and TERM are graceful: Ctrl-C reaches the whole group of processes at once."""
-        self._signal_actions[signal.SIGINT] = (False, True)
-        super().start()
+    def _set_signal_handlers(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, self._handle_signal)
+
+    def _handle_signal(self, number: int, _frame: Any) -> None:
+        """Noted; the loop stops. A second one changes nothing."""
+        self._signum = number
+
+    def stop(self, graceful: bool = False) -> None:  # noqa: ARG002  there is no other way
+        """No new job; what runs has its time, then it is given back; what still has not ended is killed."""
+        started = time.monotonic()
+        self.stop_flag.set()
+        log.info("stopping", queue=self.huey.name)
+        readers = [process for _, process in self.worker_threads]
+        until = started + patience(self.settings)
+        _await(readers, until)
+        while _alive(readers) and time.monotonic() < until + CLOSE_SECONDS:
+            for process in _alive(readers):
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid or 0, INTERRUPT)
+            _await(readers, time.monotonic() + INTERRUPT_SECONDS)
+        everyone = [*readers, self.scheduler]
+        _await(everyone, min(time.monotonic(), until) + CLOSE_SECONDS)
+        self._kill(_alive(everyone))
+        self.clean = all(process.exitcode == 0 for process in everyone)
+        log.info("worker stopped", queue=self.huey.name, clean=self.clean, ms=round((time.monotonic() - started) * 1000))
+
+    def _kill(self, late: Sequence[BaseProcess]) -> None:
+        """Ends those who hang, and gives back what they held: the attempt does not count."""
+        for process in late:
+            log.error("hangs, killed", queue=self.huey.name, process=process.name, pid=process.pid)
+            process.kill()
+            process.join()
+        if late:
+            in_time("jobs of the killed", lambda: self._give_back([process.pid or 0 for process in late]), seconds=1)
+
+    def _give_back(self, pids: list[int]) -> None:
+        database = pools.open_database(self.settings, 0)
+        with database.transaction() as session:
+            for job_id in workers.give_back(session, pids):
+                log.info("job given back", job=str(job_id))
+
+
+def _alive(processes: Sequence[BaseProcess]) -> list[BaseProcess]:
+    return [process for process in processes if process.is_alive()]
+
+
+def _await(processes: Sequence[BaseProcess], until: float) -> None:
+    """Until all have ended, or the time has come."""
+    while (alive := _alive(processes)) and (left := until - time.monotonic()) > 0:
+        connection.wait([process.sentinel for process in alive], left)
 
 
 class ScanWorker(Worker):  # type: ignore[misc]
     """A worker process with its own runtime and its own reader."""
+
+    _away = False
 
     def prepare(self, settings: Settings, bench: list[scan.Workbench], reader: Reader | None) -> None:
         """Says what it will need; opened only in its own process."""
@@ -92,25 +165,61 @@ class ScanWorker(Worker):  # type: ignore[misc]
         super().initialize()
         log.info("worker ready", pid=os.getpid())
 
+    def loop(self, now: Any = None) -> None:
+        """One message and its job. A message that came while the worker was told to stop is for the others."""
+        task = self._message()
+        if task is None:
+            if self._away or not self.huey.storage.blocking:
+                self.sleep()
+        elif self.stop_flag.is_set():
+            with suppress(*queues.ERRORS):
+                self.huey.enqueue(task)
+        else:
+            self.delay = self.default_delay
+            self.huey.execute(task, now)
+
+    def _message(self) -> Task | None:
+        try:
+            task = self.huey.dequeue()
+        except ValueError:
+            log.warning("message refused", queue=self.huey.name)
+            return None
+        except queues.ERRORS as error:
+            if not self._away:
+                log.warning("queue away", queue=self.huey.name, error=type(error).__name__)
+            self._away = True
+            return None
+        if self._away:
+            log.info("queue back", queue=self.huey.name)
+        self._away = False
+        return task
+
+    def interrupt(self) -> None:
+        """The time of the running job is up."""
+        if self._bench:
+            self._bench[0].interrupt()
+
     def shutdown(self) -> None:
-        """Closes the workbench."""
-        super().shutdown()
-        while self._bench:
-            self._bench.pop().close()
+        """Closes the workbench and ends the process. Not clean when it died of a fault, or something hung."""
+        clean = [bench.shut_down() for bench in self._bench]
+        leave(clean=all(clean) and self.stop_flag.is_set())
 
 
 class Sweeper(Scheduler):  # type: ignore[misc]
     """In the place of Huey's scheduler, which loses what it holds when it is killed: sweeps once a second."""
 
-    settings: Settings
     _runtime: Runtime | None = None
     _pruned = float("-inf")
 
+    def prepare(self, settings: Settings) -> None:
+        """Says what it will need; opened only in its own process."""
+        self._settings, self._parent = settings, os.getpid()
+
     def initialize(self) -> None:
         """Opens what a sweep needs, in its own process."""
-        die_with_parent()
-        self._runtime = open_runtime(self.settings)
-        self._runtime.hang(queues.Bell(self.settings, self.huey.name))
+        die_with_parent(self._parent)
+        self._runtime = open_runtime(self._settings, pools.SWEEPER)
+        self._runtime.hang(queues.Bell(self._settings, self.huey.name))
 
     def loop(self, now: Any = None) -> None:  # noqa: ARG002  Huey's own tests give a time
         """One sweep, then a pause."""
@@ -119,10 +228,13 @@ class Sweeper(Scheduler):  # type: ignore[misc]
             upkeep.try_sweep(self._runtime)
             if started - self._pruned > PRUNE_SECONDS:
                 self._pruned = started
-                log.info("pruned", **upkeep.prune(self._runtime))
+                log.info("pruned", **upkeep.prune(self._runtime, self.stop_flag.is_set))
         self.sleep_for_interval(started, self.interval)
 
+    def interrupt(self) -> None:
+        """A sweep holds nothing that could be given back."""
+
     def shutdown(self) -> None:
-        """Closes what was opened."""
-        if self._runtime is not None:
-            self._runtime.close()
+        """Closes what was opened and ends the process."""
+        clean = self._runtime is None or self._runtime.shut_down(CLOSE_SECONDS)
+        leave(clean=clean and self.stop_flag.is_set())

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from huey import Huey
 from huey.api import Task
 
-from akount import logs, pipeline
+from akount import logs, pipeline, pools
 from akount.errors import Unavailable
 from akount.extraction.sandbox import Limits, Sandbox
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import CLOSE_SECONDS, Runtime, open_runtime
 from akount.tasks.queues import TASK
 from config import Settings
 
@@ -24,11 +24,13 @@ class Workbench:
     runtime: Runtime
     reader: pipeline.Reader
     pulse: pipeline.Pulse
+    owing: bool = False
+    "a job in hand was to be given back, and was not"
 
     @classmethod
     def open(cls, settings: Settings, queue: str, reader: pipeline.Reader | None = None) -> Workbench:
         """Opens everything in this process; the models are loaded before the first document comes."""
-        runtime = open_runtime(settings)
+        runtime = open_runtime(settings, pools.WORKER)
         if reader is None:
             reader = _sandbox(settings)
         runtime.on_close("reader", reader.close)
@@ -44,10 +46,24 @@ class Workbench:
             pipeline.process(self.runtime, self.reader, self.pulse, queue)
         except Unavailable as error:
             log.warning("job left to the sweep", code=error.code)
+        except KeyboardInterrupt:
+            self.owing = False
+            raise
+
+    def interrupt(self) -> None:
+        """Has the job in hand given back: the pipeline does so at a KeyboardInterrupt, in this thread. One that is being
+        taken or booked at this moment is let be: that takes milliseconds, and cut in two it would count as an attempt."""
+        if self.pulse.holding:
+            self.owing = True
+            raise KeyboardInterrupt
 
     def close(self) -> None:
         """Closes everything."""
         self.runtime.close()
+
+    def shut_down(self) -> bool:
+        """Closes everything, in time. Answers whether it did, and nothing is owed to the ledger."""
+        return self.runtime.shut_down(CLOSE_SECONDS) and not self.owing
 
 
 def _sandbox(settings: Settings) -> Sandbox:

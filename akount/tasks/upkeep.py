@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 from sqlalchemy import select
 
@@ -45,8 +46,9 @@ def _ring_due(runtime: Runtime, bell: Rings) -> int:
     return sum(bell.ring(job_id) for job_id in due)
 
 
-def prune(runtime: Runtime) -> dict[str, int]:
-    """Takes old jobs out of the queues' history (R7) and removes files that no document names."""
+def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dict[str, int]:
+    """Takes old jobs out of the queues' history (R7) and removes files that no document names, unless it is to stop: among
+    many files that would take longer than a process may."""
     settings, at = runtime.settings, now()
     with runtime.database.transaction() as session:
         archived = ledger.archive(
@@ -58,14 +60,16 @@ def prune(runtime: Runtime) -> dict[str, int]:
         )
         forgotten = workers.forget(session)
         idempotency.forget(session)
-    removed = _remove_orphans(runtime, at - ORPHAN_AGE)
+    removed = _remove_orphans(runtime, at - ORPHAN_AGE, stopping)
     unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE)
     return {"archived": archived, "orphans": removed, "unfinished": unfinished, "workers": forgotten}
 
 
-def _remove_orphans(runtime: Runtime, before: dt.datetime) -> int:
+def _remove_orphans(runtime: Runtime, before: dt.datetime, stopping: Callable[[], bool]) -> int:
     removed = 0
     for key in list(runtime.storage.keys(before)):
+        if stopping():
+            break
         with runtime.database.snapshot() as session:
             known = session.scalar(select(Document.id).where(Document.storage_key == key))
         if known is None:

@@ -44,7 +44,11 @@ class Stand:
     def fresh(self, contestant: Contestant) -> Iterator[dict[str, str]]:
         """The environment of a contestant's processes, nothing in its stores."""
         with tempfile.TemporaryDirectory(dir=self._directory) as directory:
-            said = _clean() | contestant.environ | {"DATA_DIR": directory, "APP_ENV": "test", "JOBS_PER_MINUTE": "1000000", "LOG_LEVEL": "ERROR"}
+            said = (
+                _clean()
+                | contestant.environ
+                | {"DATA_DIR": directory, "APP_ENV": "test", "JOBS_PER_MINUTE": "1000000", "LOG_LEVEL": "ERROR"}
+            )
             if contestant.sqlite:
                 said |= {"DATABASE_URL": f"sqlite:///{directory}/bench.db", "QUEUE_FILE": f"{directory}/queue.db"}
                 (ours if contestant.ours else rows).lay_out(said["DATABASE_URL"])

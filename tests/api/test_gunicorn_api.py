@@ -1,15 +1,12 @@
-"""The web server as it is shipped: real gunicorn, its workers, its refusals to start and its way to stop."""
+"""The web server as it is shipped: real gunicorn, its workers and its refusals to start. How it stops: tests/stopping."""
 
 import contextlib
-import json
-import signal
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,9 +19,7 @@ from conftest import make_settings, postgres_copy
 from make import pdf
 from people import People, settle_in
 from servers import Server, create_database, postgres_server
-from web import Web
-
-MIB = 1 << 20
+from web import MIB, Web, stream_lines
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +59,6 @@ def refusal(settings: config.Settings, **environ: str) -> tuple[int, str]:
         return web.process.wait(30), web.log.read_text()
     finally:
         web.process.kill()
-
-
-def stream_lines(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    for line in response.iter_lines():
-        if line.startswith("data: "):
-            yield json.loads(line.removeprefix("data: "))
 
 
 # --- serving --------------------------------------------------------------------------------------
@@ -117,12 +106,8 @@ def test_a_patient_question_is_answered_when_another_process_completes_the_job(w
 
 
 def test_a_far_too_large_upload_is_refused_before_it_is_sent(web: Web, people: People) -> None:
-    head = (
-        "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-        f"Content-Length: {10**12}\r\nAuthorization: {people.ada.headers['Authorization']}\r\n\r\n"
-    )
     with socket.create_connection(("127.0.0.1", web.port), timeout=20) as sent:
-        sent.sendall(head.encode())
+        sent.sendall(web.upload_head(people.ada, 10**12))
         assert sent.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
@@ -179,45 +164,7 @@ def test_many_uploads_at_once_are_not_held_in_memory(settings: config.Settings, 
         assert (process.memory_info().rss - before) / MIB < 60
 
 
-# --- stopping -------------------------------------------------------------------------------------
-
-
-def test_term_ends_an_open_stream_at_once_and_all_is_clean(settings: config.Settings, people: People) -> None:
-    with Web(settings, WEB_PROCESSES="2", LOG_LEVEL="DEBUG") as web:
-        said = web.upload(people.ada, pdf()).json()
-        with httpx.stream("GET", web.url + said["streamUrl"], timeout=40, trust_env=False) as stream:
-            coming = stream_lines(stream)
-            assert [next(coming)["event"], next(coming)["event"]] == ["connected", "initial"]
-            started = time.monotonic()
-            web.process.send_signal(signal.SIGTERM)
-            assert list(coming) == []  # ended in order, not torn off
-        assert web.process.wait(30) == 0
-        assert time.monotonic() - started < 20
-        closed = [line["part"] for line in web.lines() if line["event"] == "closed"]
-        assert [part for part in closed if part in {"streams", "database"}] in (
-            ["streams", "database"] * 2,
-            ["streams", "streams", "database", "database"],
-        )
-        assert not [line for line in web.lines() if line["level"] in {"error", "warning"}]
-
-
-def test_an_upload_that_is_under_way_at_term_is_taken(settings: config.Settings, people: People) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n' + pdf() + b"\r\n--x--\r\n"
-    head = (
-        "POST /api/business/bills/scan HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-        f"Content-Length: {len(body)}\r\nAuthorization: {people.ada.headers['Authorization']}\r\n\r\n"
-    )
-    with (
-        Web(settings, WEB_PROCESSES="1") as web,
-        socket.create_connection(("127.0.0.1", web.port), timeout=20) as sent,
-    ):
-        sent.sendall(head.encode() + body[:300])
-        time.sleep(0.5)
-        web.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        sent.sendall(body[300:])
-        assert sent.recv(4096).startswith(b"HTTP/1.1 202 ")
-        assert web.process.wait(30) == 0
+# --- a worker that dies ----------------------------------------------------------------------------
 
 
 def test_a_worker_that_is_killed_is_replaced(settings: config.Settings, people: People) -> None:

@@ -1,7 +1,6 @@
 """End to end: real gunicorn, real workers, real HTTP, real files; on the embedded default and on Postgres with Redis."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import redis
 
 from akount.currencies import to_minor
 from akount.kinds import KINDS
-from conftest import make_settings, postgres_copy
+from conftest import postgres_copy
 from make import SAMPLES, pdf
 from servers import Server, redis_server
 from service import ROOT, Service
@@ -160,20 +159,6 @@ def test_ten_mebibytes_are_accepted_and_one_byte_more_is_not(embedded: Service) 
     assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
 
 
-def test_stopping_is_orderly(tmp_path: Path) -> None:
-    with Service(tmp_path) as service:
-        upload = service.upload((SAMPLES / PHOTO).read_bytes(), "receipt.jpg")
-        service.await_status(upload, "active")
-        family = service.family()
-        assert service.stop() == 0
-        _gone, alive = psutil.wait_procs(family, timeout=5)
-        assert alive == []
-    settings = make_settings(tmp_path, "")
-    command = [sys.executable, "-m", "akount", "jobs", "list", "--json"]
-    listed = subprocess.run(command, cwd=ROOT, env=service.environ, capture_output=True, text=True, check=True).stdout
-    assert json.loads(listed)["status"] in ("completed", "waiting"), settings.data_dir
-
-
 def test_the_demo_reads_every_sample_and_ends_with_zero(tmp_path: Path) -> None:
     environ = Service(tmp_path).environ
     command = [sys.executable, "-m", "akount", "demo", "--exit"]
@@ -183,12 +168,6 @@ def test_the_demo_reads_every_sample_and_ends_with_zero(tmp_path: Path) -> None:
         assert truth["file"] in first.stdout
     second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 0, second.stderr
-
-
-def test_a_ctrl_c_stops_a_run_with_zero(tmp_path: Path) -> None:
-    with Service(tmp_path) as service:
-        service.process.send_signal(signal.SIGINT)
-        assert service.process.wait(40) == 0
 
 
 def test_a_worker_whose_engine_hangs_gives_its_job_back_and_ends_in_time(embedded: Service) -> None:

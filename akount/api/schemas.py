@@ -8,9 +8,11 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_dump, validate
 from marshmallow import pre_load as before_load
 
+from akount.accounts import Permission
 from akount.backlog import Priority
 from akount.errors import Invalid
-from akount.models import TERMINAL, Job, JobStatus, Record, RecordStatus
+from akount.identity.passwords import MAX_LENGTH
+from akount.models import TERMINAL, Job, JobStatus, Record, RecordStatus, Role
 
 
 class Instant(fields.Field[dt.datetime]):
@@ -49,6 +51,30 @@ class UploadForm(_Input):
 
     entity_id = fields.UUID(data_key="entityId", load_default=None)
     priority = fields.String(load_default="person", validate=validate.OneOf(PRIORITIES))
+
+
+PRINTABLE = validate.Predicate("isprintable", error="Must be text without control characters.")
+
+
+class SignInForm(_Input):
+    """Who wants to sign in. A wrong address is wrong like a wrong password: it is not said which."""
+
+    email = fields.String(required=True, validate=validate.Length(max=320))
+    password = fields.String(required=True, validate=validate.Length(max=MAX_LENGTH))
+    tenant_id = fields.UUID(data_key="tenantId", load_default=None)
+
+
+class KeyForm(Schema):
+    """An API key that is wanted; without scopes it may do all that its role may, without an end it never ends."""
+
+    name = fields.String(required=True, validate=[validate.Length(1, 100), PRINTABLE])
+    role = fields.Enum(Role, by_value=True, required=True)
+    scopes = fields.List(
+        fields.Enum(Permission, by_value=True), load_default=None, allow_none=True, validate=validate.Length(1, len(Permission))
+    )
+    days = fields.Integer(
+        data_key="expiresInDays", load_default=None, allow_none=True, strict=True, validate=validate.Range(1, 3650)
+    )
 
 
 class RecordQuery(_Input):
@@ -136,6 +162,34 @@ class RecordSchema(Schema):
     version = fields.Integer()
     created_at = Instant(data_key="createdAt")
     updated_at = Instant(data_key="updatedAt")
+
+
+class UserSchema(Schema):
+    """A person."""
+
+    id = fields.UUID()
+    email = fields.String()
+
+
+class TenantSchema(Schema):
+    """A tenant somebody may act in."""
+
+    id = fields.UUID()
+    name = fields.String()
+
+
+class KeySchema(Schema):
+    """An API key, without the key."""
+
+    id = fields.UUID()
+    name = fields.String()
+    role = fields.Enum(Role, by_value=True)
+    scopes = fields.Raw()
+    user_id = fields.UUID(data_key="userId")
+    created_at = Instant(data_key="createdAt")
+    last_used_at = Instant(data_key="lastUsedAt")
+    expires_at = Instant(data_key="expiresAt")
+    revoked_at = Instant(data_key="revokedAt")
 
 
 def job_json(job: Job) -> dict[str, Any]:

@@ -8,7 +8,6 @@ repeats a secret's value.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import os
 import re
@@ -95,7 +94,7 @@ def _clerk_host(publishable_key: str) -> str:
     coded = publishable_key.removeprefix("pk_live_").removeprefix("pk_test_")
     try:
         named = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not ASCII
         return ""
     return named[:-1] if re.fullmatch(r"[a-z0-9][a-z0-9.\-]*(:\d{1,5})?\$", named) else ""
 

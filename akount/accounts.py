@@ -23,6 +23,8 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    OPERATE = "operate"
+    "see failed jobs and do something with many of them"
     CONSENT = "consent"
     "one's own consent to automatic drafts and hosted engines"
     KEYS = "keys"
@@ -32,14 +34,14 @@ class Permission(enum.StrEnum):
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _BOOKKEEPING | {Permission.KEYS},
-    Role.ADMIN: _BOOKKEEPING | {Permission.KEYS},
+    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
+    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
     Role.ACCOUNTANT: _BOOKKEEPING,
     Role.BOOKKEEPER: _BOOKKEEPING,
     Role.INVESTOR: _EVERYBODY,
     Role.ADVISOR: _EVERYBODY,
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE}),
 }
 
 
@@ -65,7 +67,7 @@ class Actor:
     def tenant(self) -> uuid.UUID:
         """The tenant acted in. Raises BadRequest for an operator, who must choose one."""
         if self.tenant_id is None:
-            raise BadRequest("Choose a tenant: an operator belongs to none.", code="tenant_required")
+            raise BadRequest("An operator belongs to no tenant: say which in the header X-Tenant-ID.", code="tenant_required")
         return self.tenant_id
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from akount import health
-from akount.api import guards, jobs, keys, problems, records, session, system, uploads
+from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
 from akount.db import require_head
 from akount.identity import clerk
 from akount.identity.throttle import Throttle
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(system.bp, url_prefix="/api/system")
     app.register_blueprint(keys.bp, url_prefix="/api/system/keys")
     app.register_blueprint(session.bp, url_prefix="/api/session")
+    app.register_blueprint(openapi.bp, url_prefix="/api")
     for kind in KINDS.values():
         at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}
         app.register_blueprint(uploads.bp, name=f"{kind.plural}-uploads", **at)

@@ -253,12 +253,16 @@ def discard(session: Session, job: Job, reason: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Which failed jobs are meant; what is None does not count. Discarded ones never are."""
+    """Which failed jobs are meant; what is None or empty does not count. Discarded ones never are."""
 
     tenant_id: uuid.UUID | None = None
     queue: str | None = None
     code: str | None = None
     before: dt.datetime | None = None
+    "failed before this instant"
+    until: dt.datetime | None = None
+    "failed by this instant: those that there were when somebody looked"
+    ids: tuple[uuid.UUID, ...] = ()
 
     def where(self) -> ColumnElement[bool]:
         """As a condition on jobs."""
@@ -267,7 +271,27 @@ class DeadLetters:
         said += [Job.queue == self.queue] if self.queue else []
         said += [Job.error_code == self.code] if self.code else []
         said += [Job.finished_at < self.before] if self.before else []
+        said += [Job.finished_at <= self.until] if self.until else []
+        said += [Job.id.in_(self.ids)] if self.ids else []
         return and_(*said)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """At most `limit` after the last one of the page before (its finished_at and id)."""
+
+    limit: int = 50
+    after: tuple[dt.datetime, uuid.UUID] | None = None
+
+
+def dead_letters(session: Session, meant: DeadLetters, page: Page) -> tuple[list[Job], bool]:
+    """A page of the failed jobs that are meant, the latest first, and whether there are more."""
+    query = select(Job).where(meant.where()).order_by(Job.finished_at.desc(), Job.id.desc())
+    if page.after is not None:
+        at, last = page.after
+        query = query.where(or_(Job.finished_at < at, and_(Job.finished_at == at, Job.id < last)))
+    found = list(session.scalars(query.limit(page.limit + 1)))
+    return found[: page.limit], len(found) > page.limit
 
 
 def retry_all(session: Session, meant: DeadLetters) -> int:

@@ -290,6 +290,35 @@ class IdempotencyKey(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
 
 
+class Operation(Base):
+    """Something somebody asked to be done with many jobs, and how far it is (operations.py)."""
+
+    __tablename__ = "operations"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    "None: an operator's, over all tenants"
+    action: Mapped[str] = mapped_column(String(20))
+    meant: Mapped[dict[str, Any]]
+    "which jobs: the conditions of ledger.DeadLetters"
+    as_of: Mapped[dt.datetime]
+    "what failed later is not meant"
+    reason: Mapped[str] = mapped_column(Text, default="")
+    actor: Mapped[str] = mapped_column(String(80))
+    role: Mapped[str] = mapped_column(String(20))
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    matched: Mapped[int]
+    "jobs that were meant when it was asked for"
+    done: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    "jobs that had moved on by themselves or by somebody else; known at the end"
+    after_at: Mapped[dt.datetime | None]
+    after_id: Mapped[uuid.UUID | None]
+    "the last job that was looked at, in the order of finished_at and id"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    finished_at: Mapped[dt.datetime | None] = mapped_column(index=True)
+    cancelled_by: Mapped[str | None] = mapped_column(String(80))
+
+
 class Pause(Base):
     """A queue, a tenant, or a tenant in a queue that is not to be worked on for a while (None: all of them)."""
 

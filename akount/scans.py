@@ -13,14 +13,15 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import backlog, idempotency, intake, ledger, logs
+from akount import backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
-from akount.ledger import DeadLetters
+from akount.ledger import DeadLetters, Page
 from akount.lifecycle import Runtime
-from akount.models import Document, Job, write
+from akount.models import Document, Job, Operation, write
+from akount.operations import Action
 from akount.storage import Incoming, new_key
 
 log = logs.get(__name__)
@@ -181,22 +182,43 @@ def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job
     return job
 
 
-def retry_all(runtime: Runtime, call: Call, meant: DeadLetters) -> int:
-    """Tries every failed job again that is meant; operators only see beyond their tenant. Answers how many."""
-    meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
-    with runtime.database.transaction() as session:
-        count = ledger.retry_all(session, meant)
-        note(session, call, "jobs.retry", f"jobs:{count}", str(meant))
-    return count
+def dead_letters(runtime: Runtime, actor: Actor, wanted: DeadLetters, page: Page) -> tuple[list[Job], bool]:
+    """A page of the failed jobs that are meant, the latest first, and whether there are more."""
+    with runtime.database.snapshot() as session:
+        return ledger.dead_letters(session, _of(actor, wanted), page)
 
 
-def discard_all(runtime: Runtime, call: Call, meant: DeadLetters, reason: str) -> int:
-    """Takes every failed job off the list that is meant, with the reason. Answers how many."""
-    meant = replace(meant, tenant_id=call.actor.tenant_id or meant.tenant_id)
+def start_operation(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
+    """Asks for all failed jobs that are meant to be tried again or discarded, in the background."""
     with runtime.database.transaction() as session:
-        count = ledger.discard_all(session, meant, reason)
-        note(session, call, "jobs.discard", f"jobs:{count}", f"{reason} ({meant})")
-    return count
+        return operations.start(session, call, action, _of(call.actor, meant), reason)
+
+
+def operate(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str = "") -> int:
+    """The same at once, for who waits for it. Answers how many jobs it moved."""
+    operation = start_operation(runtime, call, action, meant, reason)
+    while operation.finished_at is None:  # or the workers do it meanwhile
+        with runtime.database.transaction() as session:
+            operations.advance(session)
+        operation = find_operation(runtime, call.actor, operation.id)
+    return operation.done
+
+
+def find_operation(runtime: Runtime, actor: Actor, operation_id: uuid.UUID) -> Operation:
+    """How far a bulk operation is. Raises NotFound."""
+    with runtime.database.snapshot() as session:
+        return operations.find(session, actor.tenant_id, operation_id)
+
+
+def cancel_operation(runtime: Runtime, call: Call, operation_id: uuid.UUID) -> Operation:
+    """Stops a bulk operation; what it has done stays done. Raises NotFound, Conflict."""
+    with runtime.database.transaction() as session:
+        return operations.cancel(session, call, operation_id)
+
+
+def _of(actor: Actor, meant: DeadLetters) -> DeadLetters:
+    """Only operators reach beyond their own tenant."""
+    return replace(meant, tenant_id=actor.tenant_id or meant.tenant_id)
 
 
 def pause(

@@ -34,13 +34,14 @@ class People:
     mallory: Person
 
 
-def settle_in(database: Database) -> People:
-    """Makes all three in an empty database."""
+def settle_in(database: Database, *, unique: bool = False) -> People:
+    """Makes all three; `unique` where others of their names live in the database already."""
+    more = f"{uuid.uuid4().hex}." if unique else ""
     with database.transaction() as session:
         ours, our_entity = accounts.add_tenant(session, "Ada & Co")
         theirs, their_entity = accounts.add_tenant(session, "Mallory Ltd")
-        ada = accounts.add_user(session, "ada@example.com", ours.id, Role.OWNER)
-        mallory = accounts.add_user(session, "mallory@example.net", theirs.id, Role.OWNER)
+        ada = accounts.add_user(session, f"{more}ada@example.com", ours.id, Role.OWNER)
+        mallory = accounts.add_user(session, f"{more}mallory@example.net", theirs.id, Role.OWNER)
         made = [
             (*keys.add(session, ours.id, Role.OWNER, "ada", ada.id), our_entity.id),
             (*keys.add(session, None, Role.OPERATOR, "otto"), our_entity.id),

@@ -109,11 +109,11 @@ def test_people_and_keys_survive_the_migration_of_who_may_come_in(bare_url: str)
             VALUES (:ada, :tenant, 'OWNER', '[]', false, :at);
         INSERT INTO api_keys (id, tenant_id, name, role, hash, created_at) VALUES (:key, :tenant, 'k', 'OWNER', 'a', :at);
         INSERT INTO api_keys (id, tenant_id, name, role, hash, created_at) VALUES (:operator, :tenant, 'o', 'operator', 'b', :at)"""
-    db.migrate(bare_url, "0003")
+    db.migrate(bare_url, "0004")
     database = Database(bare_url)
     try:
         run(database, before, sql)
-        db.migrate(bare_url, "0004")
+        db.migrate(bare_url, "0005")
         with database.snapshot() as session:
             user = session.get_one(User, ids["ada"])
             assert (user.email, user.operator, user.clerk_id, user.password_hash) == ("ada@example.com", False, None, None)
@@ -122,7 +122,7 @@ def test_people_and_keys_survive_the_migration_of_who_may_come_in(bare_url: str)
             assert session.get_one(ApiKey, ids["operator"]).tenant_id is None
         run(database, "INSERT INTO users (id, clerk_id, operator, created_at) VALUES (:robot, 'user_1', false, :at)", sql)
         database.close()
-        command.downgrade(db._alembic(database.url), "0003")
+        command.downgrade(db._alembic(database.url), "0004")
         with database.snapshot() as session:
             assert set(session.scalars(sa.text("SELECT email FROM users"))) == {"ada@example.com", "user_1@clerk.invalid"}
             assert list(session.scalars(sa.text("SELECT name FROM api_keys"))) == ["k"]

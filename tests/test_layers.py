@@ -16,7 +16,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("checks", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "watch", "workers"),
-    ("lifecycle",),
+    ("operations",),
+    ("identity", "lifecycle"),
     ("pipeline",),
     ("tasks", "supervisor"),
     ("scans", "records", "offline", "demo", "doctor"),
@@ -102,6 +103,11 @@ def test_the_edges_and_the_engines_do_not_speak_sql() -> None:
     assert {room(name) for name in users("sqlalchemy") | users("alembic")} & (
         EDGES | {"extraction", "demo", "doctor", "offline"}
     ) == set()
+
+
+def test_only_the_ways_in_know_tokens_and_passwords() -> None:
+    assert users("jwt") <= {"identity.clerk"}
+    assert users("argon2") <= {"identity.passwords"}
 
 
 def test_only_the_storage_knows_buckets() -> None:

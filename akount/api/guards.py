@@ -13,7 +13,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from akount.accounts import Actor, Call, Permission
 from akount.errors import BadRequest, NotAllowed, NotFound, Unauthenticated
 from akount.identity import clerk, keys, organisations, sessions
-from akount.identity.identities import Identity
+from akount.identity.identities import Identity, require_tenant
 from akount.lifecycle import Runtime
 from akount.models import Role
 from akount.watch import Watcher
@@ -22,6 +22,8 @@ TICKET_SECONDS = 600
 SIGNED_IN = "signed in"
 """The rule of a page about oneself: whoever has shown who they are may come in, in whatever tenant or none."""
 CLERK_COOKIE = "__session"
+SESSION_COOKIE = "__Host-akount"
+"""With __Host- a browser takes a cookie over https only, from this host only and for all of it."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -98,8 +100,10 @@ def guard() -> None:
     if getattr(view, "by_ticket", False) and "ticket" in request.args:
         actor: Actor | None = _by_ticket()
     else:
-        g.identity = identify()
-        actor = g.identity.choose(_wanted()) if view.rule is SIGNED_IN else g.identity.act(_wanted())
+        g.identity, wanted = identify(), _wanted()
+        if wanted is not None and g.identity.operator:
+            require_tenant(runtime().database, wanted)
+        actor = g.identity.choose(wanted) if view.rule is SIGNED_IN else g.identity.act(wanted)
     if actor is not None:
         g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
     if actor is not None and view.rule is not SIGNED_IN:
@@ -145,8 +149,8 @@ def clerk_verifier() -> clerk.Verifier | None:
 
 
 def session_cookie() -> str:
-    """The name of our session's cookie; with __Host- a browser takes it over https from this host only, for all of it."""
-    return "__Host-akount" if runtime().settings.production else "akount"
+    """The name of our session's cookie: development may have no https."""
+    return SESSION_COOKIE if runtime().settings.production else SESSION_COOKIE.removeprefix("__Host-")
 
 
 def require_our_page(*, known: bool = True) -> None:

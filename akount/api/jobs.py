@@ -13,8 +13,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from akount import scans
 from akount.accounts import Permission
+from akount.api.contract import says
 from akount.api.guards import call, needs, runtime, watcher
-from akount.api.schemas import is_over, job_json
+from akount.api.schemas import JobSchema, is_over, job_json
 from akount.errors import Unavailable
 from akount.models import Job, JobStatus
 from akount.watch import Watch
@@ -29,6 +30,14 @@ RETRY_MS = 2000
 
 @bp.get("/<uuid:job_id>")
 @needs(Permission.VIEW)
+@says(
+    _200=JobSchema,
+    _304=None,
+    headers={
+        "Prefer": "wait=N: answer after the next change, or after N seconds",
+        "If-None-Match": "the ETag of an earlier answer",
+    },
+)
 def show(job_id: uuid.UUID) -> Response:
     """The state of one job; with `Prefer: wait=N` after its next change, or after N seconds."""
     job = scans.find_job(runtime(), call().actor, job_id)
@@ -65,6 +74,7 @@ def _after_change(job: Job, wait: int) -> tuple[Job, bool]:
 
 @bp.post("/<uuid:job_id>/cancel")
 @needs(Permission.ACT)
+@says(409, _200=JobSchema)
 def cancel(job_id: uuid.UUID) -> Response:
     """Takes back a job that waits."""
     return jsonify(job_json(scans.cancel(runtime(), call(), job_id)))
@@ -72,6 +82,7 @@ def cancel(job_id: uuid.UUID) -> Response:
 
 @bp.post("/<uuid:job_id>/retry")
 @needs(Permission.ACT)
+@says(409, _200=JobSchema)
 def retry(job_id: uuid.UUID) -> Response:
     """Tries a failed or cancelled job again."""
     return jsonify(job_json(scans.retry(runtime(), call(), job_id)))
@@ -79,6 +90,7 @@ def retry(job_id: uuid.UUID) -> Response:
 
 @bp.get("/<uuid:job_id>/stream")
 @needs(Permission.VIEW, ticket=True)
+@says(_200="text/event-stream", headers={"Last-Event-ID": "the id of the last event that was received"})
 def stream(job_id: uuid.UUID) -> Response:
     """The job's changes as server-sent events, until it is over or five minutes have passed."""
     job = scans.find_job(runtime(), call().actor, job_id)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_dump, validate
+from marshmallow import Schema, ValidationError, fields, post_dump, validate, validates_schema
 from marshmallow import pre_load as before_load
 
 from akount.accounts import Permission
 from akount.backlog import Priority
 from akount.errors import Invalid
 from akount.identity.passwords import MAX_LENGTH
-from akount.models import TERMINAL, Job, JobStatus, Record, RecordStatus, Role
+from akount.kinds import QUEUES, Kind
+from akount.models import TERMINAL, Job, JobStatus, RecordStatus, Role
 
 
 class Instant(fields.Field[dt.datetime]):
@@ -56,7 +58,7 @@ class UploadForm(_Input):
 PRINTABLE = validate.Predicate("isprintable", error="Must be text without control characters.")
 
 
-class SignInForm(_Input):
+class SignInBody(_Input):
     """Who wants to sign in. A wrong address is wrong like a wrong password: it is not said which."""
 
     email = fields.String(required=True, validate=validate.Length(max=320))
@@ -64,7 +66,7 @@ class SignInForm(_Input):
     tenant_id = fields.UUID(data_key="tenantId", load_default=None)
 
 
-class KeyForm(Schema):
+class KeyBody(Schema):
     """An API key that is wanted; without scopes it may do all that its role may, without an end it never ends."""
 
     name = fields.String(required=True, validate=[validate.Length(1, 100), PRINTABLE])
@@ -88,12 +90,48 @@ class RecordQuery(_Input):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
 
 
+class FailedQuery(_Input):
+    """Which failed jobs to list; `tenant` is for operators."""
+
+    queue = fields.String(load_default=None, validate=validate.OneOf(QUEUES))
+    tenant_id = fields.UUID(data_key="tenant", load_default=None)
+    cursor = fields.String(load_default=None, validate=validate.Length(max=500))
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+
+
+class RetryBody(Schema):
+    """Which failed jobs to try again: those named, or those of a queue that failed before an instant."""
+
+    ids = fields.List(fields.UUID(), validate=validate.Length(1, 1000))
+    queue = fields.String(validate=validate.OneOf(QUEUES))
+    before = fields.AwareDateTime(default_timezone=dt.UTC)
+
+    @validates_schema
+    def _one_way(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if ("ids" in data) == ("queue" in data) or ("before" in data and "queue" not in data):
+            raise ValidationError('Give either "ids", or "queue" and perhaps "before".')
+
+
 class _Output(Schema):
     omit_none: tuple[str, ...] = ()
 
     @post_dump
     def _omit(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         return {k: v for k, v in data.items() if v is not None or k not in self.omit_none}
+
+
+_ERROR = {"code": {"type": "string"}, "detail": {"type": "string"}}
+
+
+class ResultSchema(Schema):
+    """What came of a job."""
+
+    documentId = fields.String()  # noqa: N815  as it is kept
+    recordId = fields.String()  # noqa: N815
+    status = fields.String()
+    confidence = fields.Integer()
+    routing = fields.String()
+    reason = fields.String()
 
 
 class JobSchema(_Output):
@@ -109,15 +147,112 @@ class JobSchema(_Output):
     attempts = fields.Integer()
     max_attempts = fields.Integer(data_key="maxAttempts")
     created_at = Instant(data_key="createdAt")
-    started_at = Instant(data_key="startedAt")
-    finished_at = Instant(data_key="finishedAt")
-    result = fields.Raw()
-    error = fields.Method("_error")
+    started_at = Instant(data_key="startedAt", allow_none=True)
+    finished_at = Instant(data_key="finishedAt", allow_none=True)
+    result = fields.Nested(ResultSchema)
+    error = fields.Method("_error", metadata={"type": "object", "properties": _ERROR})
 
     def _error(self, job: Job) -> dict[str, Any] | None:
         if job.status is JobStatus.CANCELLED:
             return {"code": "cancelled", "detail": "The job was cancelled."}
         return {"code": job.error_code, "detail": job.error_detail} if job.error_code else None
+
+
+class FailedJobSchema(Schema):
+    """A dead letter: what failed and why, without anything of the document."""
+
+    id = fields.UUID()
+    queue = fields.String()
+    document_id = fields.UUID(data_key="documentId")
+    failed_reason = fields.String(attribute="error_detail", data_key="failedReason")
+    code = fields.String(attribute="error_code")
+    attempts_made = fields.Integer(attribute="attempts", data_key="attemptsMade")
+    timestamp = Instant(attribute="finished_at")
+
+
+class OperationSchema(Schema):
+    """How far a bulk operation is."""
+
+    operation_id = fields.UUID(attribute="id", data_key="operationId")
+    action = fields.String()
+    matched = fields.Integer()
+    done = fields.Integer()
+    skipped = fields.Integer()
+    created_at = Instant(data_key="createdAt")
+    finished_at = Instant(data_key="finishedAt", allow_none=True)
+    cancelled = fields.Function(lambda operation: operation.cancelled_by is not None)
+
+
+class FailedPageSchema(Schema):
+    """A page of dead letters."""
+
+    jobs = fields.List(fields.Nested(FailedJobSchema))
+    next_cursor = fields.String(data_key="nextCursor", allow_none=True)
+
+
+class StartedSchema(Schema):
+    """A bulk operation that has been asked for."""
+
+    operation_id = fields.UUID(attribute="id", data_key="operationId")
+    matched = fields.Integer()
+
+
+class SubmissionSchema(_Output):
+    """What comes of an upload."""
+
+    omit_none = ("duplicate",)
+    job_id = fields.UUID(data_key="jobId")
+    document_id = fields.UUID(data_key="documentId")
+    status = fields.String()
+    message = fields.String()
+    status_url = fields.String(data_key="statusUrl")
+    stream_url = fields.String(data_key="streamUrl")
+    duplicate = fields.Boolean()
+
+
+class ProblemSchema(Schema):
+    """An error (RFC 9457)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    code = fields.String(required=True)
+    request_id = fields.String(data_key="requestId", required=True)
+    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+
+
+class BandSchema(Schema):
+    """The tax of one rate."""
+
+    name = fields.String()
+    rate = fields.String(allow_none=True)
+    amount = fields.Integer(allow_none=True)
+
+
+class TermsSchema(Schema):
+    """When to pay."""
+
+    terms = fields.String(allow_none=True)
+    dueDate = fields.String(allow_none=True)  # noqa: N815  as it is kept
+    discountTerms = fields.String(allow_none=True)  # noqa: N815
+
+
+class EvidenceSchema(Schema):
+    """Where a value stands in the document; the box in fractions of the page."""
+
+    page = fields.Integer()
+    box = fields.List(fields.Float(), allow_none=True)
+    text = fields.String()
+    engine = fields.String()
+
+
+class FindingSchema(Schema):
+    """The outcome of one check."""
+
+    code = fields.String()
+    passed = fields.Boolean()
+    detail = fields.String()
 
 
 class LineSchema(Schema):
@@ -132,7 +267,7 @@ class LineSchema(Schema):
 
 
 class RecordSchema(Schema):
-    """What bills and invoices have in common; the names of counterparty and number are the kind's (see `record_json`)."""
+    """What the records of all kinds have in common; the names of counterparty and number are the kind's (see `record_of`)."""
 
     id = fields.UUID()
     kind = fields.String()
@@ -140,23 +275,23 @@ class RecordSchema(Schema):
     entity_id = fields.UUID(data_key="entityId")
     document_id = fields.UUID(data_key="documentId")
     job_id = fields.UUID(data_key="jobId")
-    iban = fields.String()
-    date = fields.Date()
-    due_date = fields.Date(data_key="dueDate")
-    currency = fields.String()
-    subtotal = fields.Integer()
-    tax_amount = fields.Integer(data_key="taxAmount")
-    total_amount = fields.Integer(data_key="totalAmount")
-    amount_due = fields.Integer(data_key="amountDue")
+    iban = fields.String(allow_none=True)
+    date = fields.Date(allow_none=True)
+    due_date = fields.Date(data_key="dueDate", allow_none=True)
+    currency = fields.String(allow_none=True)
+    subtotal = fields.Integer(allow_none=True)
+    tax_amount = fields.Integer(data_key="taxAmount", allow_none=True)
+    total_amount = fields.Integer(data_key="totalAmount", allow_none=True)
+    amount_due = fields.Integer(data_key="amountDue", allow_none=True)
     credit_note = fields.Boolean(data_key="creditNote")
     lines = fields.List(fields.Nested(LineSchema), data_key="lineItems")
-    tax_breakdown = fields.Raw(data_key="taxBreakdown")
-    payment_terms = fields.Raw(data_key="paymentTerms")
+    tax_breakdown = fields.List(fields.Nested(BandSchema), data_key="taxBreakdown")
+    payment_terms = fields.Nested(TermsSchema, data_key="paymentTerms", allow_none=True)
     confidence = fields.Integer()
-    field_confidence = fields.Raw(data_key="fieldConfidence")
-    evidence = fields.Raw()
-    checks = fields.Raw()
-    warnings = fields.Raw()
+    field_confidence = fields.Dict(keys=fields.String(), values=fields.Integer(), data_key="fieldConfidence")
+    evidence = fields.Dict(keys=fields.String(), values=fields.Nested(EvidenceSchema, allow_none=True))
+    checks = fields.List(fields.Nested(FindingSchema))
+    warnings = fields.List(fields.String())
     engine = fields.String()
     model_version = fields.String(data_key="modelVersion")
     version = fields.Integer()
@@ -165,31 +300,55 @@ class RecordSchema(Schema):
 
 
 class UserSchema(Schema):
-    """A person."""
+    """A person; who came by Clerk has no address here."""
 
     id = fields.UUID()
-    email = fields.String()
+    email = fields.String(allow_none=True)
 
 
 class TenantSchema(Schema):
-    """A tenant somebody may act in."""
-
-    id = fields.UUID()
-    name = fields.String()
-
-
-class KeySchema(Schema):
-    """An API key, without the key."""
+    """A tenant somebody may act in, and as what."""
 
     id = fields.UUID()
     name = fields.String()
     role = fields.Enum(Role, by_value=True)
-    scopes = fields.Raw()
-    user_id = fields.UUID(data_key="userId")
+
+
+class SessionSchema(Schema):
+    """Who somebody is, and what they may do in the tenant chosen; none is where they have several and did not say which."""
+
+    user = fields.Nested(UserSchema, allow_none=True)
+    key_id = fields.UUID(data_key="keyId", allow_none=True)
+    tenants = fields.List(fields.Nested(TenantSchema))
+    tenant_id = fields.UUID(data_key="tenantId", allow_none=True)
+    role = fields.Enum(Role, by_value=True, allow_none=True)
+    permissions = fields.List(fields.Enum(Permission, by_value=True))
+
+
+class KeySchema(Schema):
+    """An API key, without the key; no scopes: all that its role may do."""
+
+    id = fields.UUID()
+    name = fields.String()
+    role = fields.Enum(Role, by_value=True)
+    scopes = fields.List(fields.String(), allow_none=True)
+    user_id = fields.UUID(data_key="userId", allow_none=True)
     created_at = Instant(data_key="createdAt")
-    last_used_at = Instant(data_key="lastUsedAt")
-    expires_at = Instant(data_key="expiresAt")
-    revoked_at = Instant(data_key="revokedAt")
+    last_used_at = Instant(data_key="lastUsedAt", allow_none=True)
+    expires_at = Instant(data_key="expiresAt", allow_none=True)
+    revoked_at = Instant(data_key="revokedAt", allow_none=True)
+
+
+class NewKeySchema(KeySchema):
+    """An API key that was just made, with the key."""
+
+    key = fields.String()
+
+
+class KeyListSchema(Schema):
+    """The API keys of a tenant."""
+
+    items = fields.List(fields.Nested(KeySchema))
 
 
 def job_json(job: Job) -> dict[str, Any]:
@@ -198,15 +357,22 @@ def job_json(job: Job) -> dict[str, Any]:
     return shown
 
 
-def record_json(record: Record, kind: Any) -> dict[str, Any]:
-    """A record as the contract has it, with the names of its kind."""
-    shown: dict[str, Any] = RecordSchema().dump(record)
-    names = {
-        kind.party_key: record.counterparty_name,
-        kind.tax_id_key: record.counterparty_tax_id,
-        kind.number_key: record.number,
+@functools.cache
+def record_of(kind: Kind) -> type[Schema]:
+    """The schema of a kind's record, with its names for the counterparty and the number."""
+    names = {"counterparty_name": kind.party_key, "counterparty_tax_id": kind.tax_id_key, "number": kind.number_key}
+    own = {key: fields.String(attribute=attribute, allow_none=True) for attribute, key in names.items()}
+    return type(f"{kind.name.capitalize()}Schema", (RecordSchema,), own | {"__doc__": f"One {kind.name}."})
+
+
+@functools.cache
+def records_of(kind: Kind) -> type[Schema]:
+    """The schema of a page of a kind's records."""
+    own = {
+        "items": fields.List(fields.Nested(record_of(kind))),
+        "next_cursor": fields.String(data_key="nextCursor", allow_none=True),
     }
-    return shown | names
+    return type(f"{kind.name.capitalize()}PageSchema", (Schema,), own | {"__doc__": f"A page of {kind.plural}."})
 
 
 def is_over(job: Job) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
 from akount.accounts import Actor
-from akount.api.guards import identity, json_object, public, require_our_page, runtime, session_cookie, signed_in
-from akount.api.schemas import SignInForm, TenantSchema, UserSchema, valid
+from akount.api.contract import says, takes
+from akount.api.guards import identity, public, require_our_page, runtime, session_cookie, signed_in
+from akount.api.schemas import SessionSchema, SignInBody
 from akount.identity import identities, sessions
 from akount.identity.identities import Identity
 from akount.identity.throttle import Throttle
@@ -18,12 +19,13 @@ bp = Blueprint("session", __name__)
 
 @bp.post("")
 @public
-def sign_in() -> Response:
+@takes(body=SignInBody)
+@says(401, 403, 404, _200=SessionSchema)
+def sign_in(body: dict[str, Any]) -> Response:
     """Begins a session: the cookie is set, and who one is told."""
     require_our_page(known=False)
-    form = valid(SignInForm(unknown="exclude"), json_object())
     throttle: Throttle = current_app.extensions["throttle"]
-    token, who = sessions.sign_in(runtime().database, throttle, attempt(**form))
+    token, who = sessions.sign_in(runtime().database, throttle, attempt(**body))
     response = jsonify(_shown(who, who.choose(None)))
     set_cookie(response, token)
     return response
@@ -31,6 +33,7 @@ def sign_in() -> Response:
 
 @bp.get("")
 @signed_in
+@says(404, _200=SessionSchema)
 def show() -> Response:
     """Who one is, in which tenants, and what one may do in the one chosen."""
     return jsonify(_shown(identity(), g.call.actor if "call" in g else None))
@@ -38,6 +41,7 @@ def show() -> Response:
 
 @bp.delete("")
 @signed_in
+@says(404, _204=None)
 def sign_out() -> Response:
     """Ends the session; who came in by a key or by Clerk has none here that could end."""
     sessions.sign_out(runtime().database, identity(), request_id=g.request_id, address=request.remote_addr or "")
@@ -70,14 +74,16 @@ def set_cookie(response: Response, token: str) -> None:
     )
 
 
-def _shown(who: Identity, actor: Actor | None) -> dict[str, Any]:
+def _shown(who: Identity, actor: Actor | None) -> Any:
     with runtime().database.snapshot() as session:
         user, tenants = identities.details(session, who)
-    return {
-        "user": UserSchema().dump(user) if user else None,
-        "keyId": str(who.key_id) if who.key_id else None,
-        "tenants": [TenantSchema().dump(tenant) | {"role": who.roles[tenant.id]} for tenant in tenants],
-        "tenantId": str(actor.tenant_id) if actor and actor.tenant_id else None,
-        "role": actor.role if actor else None,
-        "permissions": sorted(actor.permissions) if actor else [],
-    }
+    return SessionSchema().dump(
+        {
+            "user": user,
+            "key_id": who.key_id,
+            "tenants": [{"id": tenant.id, "name": tenant.name, "role": who.roles[tenant.id]} for tenant in tenants],
+            "tenant_id": actor.tenant_id if actor else None,
+            "role": actor.role if actor else None,
+            "permissions": sorted(actor.permissions) if actor else [],
+        }
+    )

@@ -1,26 +1,35 @@
-"""/api/system: what the signed-in user consents to."""
+"""/api/system: what the signed-in user consents to, failed jobs, and what is done with many of them."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields
 
+from akount import scans
 from akount.accounts import Permission, membership, set_consent
-from akount.api.guards import call, json_object, needs, runtime
-from akount.api.schemas import valid
+from akount.api.contract import says, takes
+from akount.api.cursors import cursor, position
+from akount.api.guards import call, needs, runtime
+from akount.api.schemas import FailedPageSchema, FailedQuery, OperationSchema, RetryBody, StartedSchema
 from akount.kinds import KINDS
+from akount.ledger import DeadLetters, Page
 from akount.models import Membership
+from akount.operations import Action
 
 bp = Blueprint("system", __name__)
 
 AUTO_CREATE = {f"autoCreate{kind.plural.capitalize()}": kind.name for kind in KINDS.values()}
-ConsentSchema = Schema.from_dict({name: fields.Boolean(truthy={True}, falsy={False}) for name in (*AUTO_CREATE, "hostedEngines")})
+ConsentSchema = Schema.from_dict(
+    {name: fields.Boolean(truthy={True}, falsy={False}) for name in (*AUTO_CREATE, "hostedEngines")}, name="ConsentSchema"
+)
 
 
 @bp.get("/consent")
 @needs(Permission.CONSENT)
+@says(_200=ConsentSchema)
 def consent() -> Response:
     """What the acting user consents to in this tenant."""
     with runtime().database.snapshot() as session:
@@ -30,13 +39,54 @@ def consent() -> Response:
 
 @bp.patch("/consent")
 @needs(Permission.CONSENT)
-def change_consent() -> Response:
+@takes(body=ConsentSchema)
+@says(_200=ConsentSchema)
+def change_consent(body: dict[str, bool]) -> Response:
     """Gives or withdraws consent; what is not named stays."""
-    wanted = valid(ConsentSchema(), json_object())
-    kinds = {AUTO_CREATE[name]: on for name, on in wanted.items() if name in AUTO_CREATE}
+    kinds = {AUTO_CREATE[name]: on for name, on in body.items() if name in AUTO_CREATE}
     with runtime().database.transaction() as session:
-        member = set_consent(session, call(), kinds, wanted.get("hostedEngines"))
+        member = set_consent(session, call(), kinds, body.get("hostedEngines"))
     return jsonify(_shown(member))
+
+
+@bp.get("/jobs/failed")
+@needs(Permission.OPERATE)
+@takes(query=FailedQuery)
+@says(_200=FailedPageSchema)
+def failed_jobs(query: dict[str, Any]) -> Response:
+    """A page of dead letters, the latest first."""
+    page = Page(query["limit"], position(query["cursor"]))
+    wanted = DeadLetters(tenant_id=query["tenant_id"], queue=query["queue"])
+    found, more = scans.dead_letters(runtime(), call().actor, wanted, page)
+    following = cursor((found[-1].finished_at or found[-1].created_at, found[-1].id)) if more else None
+    return jsonify(FailedPageSchema().dump({"jobs": found, "next_cursor": following}))
+
+
+@bp.post("/jobs/failed/retry")
+@needs(Permission.OPERATE)
+@takes(body=RetryBody)
+@says(_202=StartedSchema)
+def retry_failed_jobs(body: dict[str, Any]) -> tuple[Response, int]:
+    """Has failed jobs tried again, in the background; those that have moved on by then are skipped."""
+    meant = DeadLetters(queue=body.get("queue"), before=body.get("before"), ids=tuple(body.get("ids", ())))
+    operation = scans.start_operation(runtime(), call(), Action.RETRY, meant, "")
+    return jsonify(StartedSchema().dump(operation)), 202
+
+
+@bp.get("/operations/<uuid:operation_id>")
+@needs(Permission.OPERATE)
+@says(_200=OperationSchema)
+def operation(operation_id: uuid.UUID) -> Response:
+    """How far a bulk operation is."""
+    return jsonify(OperationSchema().dump(scans.find_operation(runtime(), call().actor, operation_id)))
+
+
+@bp.post("/operations/<uuid:operation_id>/cancel")
+@needs(Permission.OPERATE)
+@says(409, _200=OperationSchema)
+def cancel_operation(operation_id: uuid.UUID) -> Response:
+    """Stops a bulk operation; what it has done stays done."""
+    return jsonify(OperationSchema().dump(scans.cancel_operation(runtime(), call(), operation_id)))
 
 
 def _shown(member: Membership | None) -> dict[str, Any]:

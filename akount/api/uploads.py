@@ -8,8 +8,9 @@ from flask import Blueprint, Request, Response, jsonify, request, url_for
 
 from akount import scans
 from akount.accounts import Permission
+from akount.api.contract import says
 from akount.api.guards import call, needs, new_ticket, runtime
-from akount.api.schemas import PRIORITIES, UploadForm, valid
+from akount.api.schemas import PRIORITIES, SubmissionSchema, UploadForm, valid
 from akount.errors import BadRequest
 from akount.kinds import kind_named
 from akount.scans import Submission
@@ -38,6 +39,14 @@ class UploadRequest(Request):
 
 @bp.post("/scan")
 @needs(Permission.UPLOAD)
+@says(
+    404,
+    409,
+    form=UploadForm,
+    headers={"Idempotency-Key": "the same key with the same file has the same answer for 24 hours"},
+    _200=SubmissionSchema,
+    _202=SubmissionSchema,
+)
 def scan(kind_name: str) -> tuple[Response, int]:
     """Takes one document to be read: 202 with the job, or 200 with the job that the same file has already."""
     kind = kind_named(kind_name)
@@ -69,13 +78,14 @@ def scan(kind_name: str) -> tuple[Response, int]:
 def _answer(submission: Submission) -> dict[str, Any]:
     job = submission.job
     answer: dict[str, Any] = {
-        "jobId": str(job.id),
-        "documentId": str(job.document_id),
+        "job_id": job.id,
+        "document_id": job.document_id,
         "status": "queued",
         "message": "The document will be read now.",
-        "statusUrl": url_for("jobs.show", job_id=job.id),
-        "streamUrl": url_for("jobs.stream", job_id=job.id, ticket=new_ticket(call().actor, job.id)),
+        "status_url": url_for("jobs.show", job_id=job.id),
+        "stream_url": url_for("jobs.stream", job_id=job.id, ticket=new_ticket(call().actor, job.id)),
     }
     if submission.duplicate:
         answer |= {"duplicate": True, "message": "This file was sent before; nothing was added.", "status": job.status.value}
-    return answer
+    shown: dict[str, Any] = SubmissionSchema().dump(answer)
+    return shown

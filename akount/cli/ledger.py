@@ -15,6 +15,7 @@ from akount.api.schemas import job_json
 from akount.cli.common import cli, open_for_command, say
 from akount.kinds import QUEUES
 from akount.models import JobStatus
+from akount.operations import Action
 from akount.tasks import upkeep
 
 
@@ -78,7 +79,7 @@ def jobs_retry(job_ids: Sequence[uuid.UUID], every: bool, **said: Any) -> None:
     meant = _dead_letters(job_ids, every, said)
     with open_for_command() as runtime:
         if meant is not None:
-            click.echo(f"{scans.retry_all(runtime, accounts.SHELL, meant)} jobs will be tried again")
+            click.echo(f"{scans.operate(runtime, accounts.SHELL, Action.RETRY, meant)} jobs will be tried again")
         for job_id in job_ids:
             click.echo(f"{job_id} {scans.retry(runtime, accounts.SHELL, job_id).status}")
 
@@ -91,7 +92,7 @@ def jobs_discard(job_ids: Sequence[uuid.UUID], every: bool, reason: str, **said:
     meant = _dead_letters(job_ids, every, said)
     with open_for_command() as runtime:
         if meant is not None:
-            click.echo(f"{scans.discard_all(runtime, accounts.SHELL, meant, reason)} jobs discarded")
+            click.echo(f"{scans.operate(runtime, accounts.SHELL, Action.DISCARD, meant, reason)} jobs discarded")
         for job_id in job_ids:
             scans.discard(runtime, accounts.SHELL, job_id, reason)
             click.echo(f"{job_id} discarded")

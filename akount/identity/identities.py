@@ -77,3 +77,10 @@ def details(session: Session, who: Identity) -> tuple[User | None, Sequence[Tena
     """The person behind an identity, if there is one, and the tenants they may act in, by name."""
     user = session.get(User, who.user_id) if who.user_id else None
     return user, session.scalars(select(Tenant).where(Tenant.id.in_(who.roles)).order_by(Tenant.name, Tenant.id)).all()
+
+
+def require_tenant(database: Database, tenant_id: uuid.UUID) -> None:
+    """Raises NotFound unless there is such a tenant: an operator may name any."""
+    with database.snapshot() as session:
+        if session.get(Tenant, tenant_id) is None:
+            raise NotFound("There is no such tenant.", code="tenant_not_found")

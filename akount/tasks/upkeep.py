@@ -6,7 +6,7 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from akount import backlog, idempotency, ledger, logs, workers
+from akount import backlog, idempotency, ledger, logs, operations, workers
 from akount.db import now
 from akount.errors import Unavailable
 from akount.identity import sessions
@@ -21,11 +21,14 @@ ORPHAN_AGE = dt.timedelta(hours=24)
 
 
 def sweep(runtime: Runtime) -> int:
-    """Gives back jobs of dead workers and rings for what is due and was not rung lately. Answers how often it rang."""
+    """Gives back jobs of dead workers, does the next bit of a bulk operation, and rings for what is due and was not rung
+    lately. Answers how often it rang."""
     with runtime.database.transaction() as session:
         recovered = ledger.recover(session)
     for job_id in recovered:
         log.warning("job of a dead worker given back", job=str(job_id))
+    with runtime.database.transaction() as session:
+        operations.advance(session)
     return sum(_ring_due(runtime, bell) for bell in runtime.bells.values())
 
 

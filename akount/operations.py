@@ -1,0 +1,136 @@
+"""Bulk operations: what somebody asked to be done with many failed jobs, done bit by bit in the background.
+
+Which jobs are meant is frozen when it is asked for: those that had failed by then and match. What has moved on since is
+skipped and counted. Each bit is one transaction that also notes how far it came, so a kill in between costs nothing
+and does nothing twice. The sweepers of the workers carry operations out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from akount import audit, ledger
+from akount.accounts import Call, note
+from akount.db import now
+from akount.errors import Conflict, NotFound
+from akount.ledger import DeadLetters
+from akount.models import Job, Operation, Role
+
+BIT = 250
+"""Jobs of one transaction; every sweeper does one such bit a second."""
+
+
+class Action(enum.StrEnum):
+    """What is done with each job."""
+
+    RETRY = "retry"
+    DISCARD = "discard"
+
+
+def start(session: Session, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
+    """Asks for it: from now on it is carried out. `matched` is how many jobs are meant."""
+    at = now()
+    operation = Operation(
+        id=uuid.uuid4(),
+        tenant_id=meant.tenant_id,
+        action=action.value,
+        meant=_as_json(meant),
+        as_of=at,
+        reason=reason,
+        actor=call.actor.name,
+        role=call.actor.role,
+        request_id=call.request_id,
+        matched=session.scalar(select(func.count()).select_from(Job).where(replace(meant, until=at).where())) or 0,
+    )
+    session.add(operation)
+    session.flush()
+    note(session, call, f"jobs.{action}", f"operation:{operation.id}", f"{reason} {operation.meant}".strip())
+    return operation
+
+
+def find(session: Session, tenant_id: uuid.UUID | None, operation_id: uuid.UUID) -> Operation:
+    """The operation, if it is the tenant's (None: an operator, who sees all). Raises NotFound."""
+    query = select(Operation).where(Operation.id == operation_id)
+    found = session.scalar(query if tenant_id is None else query.where(Operation.tenant_id == tenant_id))
+    if found is None:
+        raise NotFound("There is no such operation.")
+    return found
+
+
+def cancel(session: Session, call: Call, operation_id: uuid.UUID) -> Operation:
+    """What is not done yet is not done any more. Raises NotFound, Conflict when it is over."""
+    operation = find(session, call.actor.tenant_id, operation_id)
+    session.refresh(operation, with_for_update=True)
+    if operation.finished_at is not None:
+        raise Conflict("The operation is over.", code="wrong_status")
+    operation.finished_at, operation.cancelled_by = now(), call.actor.name
+    note(session, call, "operation.cancel", f"operation:{operation.id}")
+    return operation
+
+
+def advance(session: Session) -> Operation | None:
+    """Does the next bit of the operation that waits longest; None when there is none or others are at it."""
+    waiting = select(Operation).where(Operation.finished_at.is_(None)).order_by(Operation.created_at).limit(1)
+    operation = session.scalar(waiting.with_for_update(skip_locked=True))
+    if operation is None:
+        return None
+    bit = _next_bit(session, operation)
+    if bit:
+        _carry_out(session, operation, [job_id for job_id, _ in bit])
+        operation.after_id, operation.after_at = bit[-1]
+    if len(bit) < BIT:
+        operation.finished_at = now()
+        _note_end(session, operation)
+    return operation
+
+
+def _next_bit(session: Session, operation: Operation) -> list[tuple[uuid.UUID, dt.datetime]]:
+    """The next jobs that were meant when it was asked for, whatever has become of them."""
+    meant = replace(_from_json(operation.meant), until=operation.as_of)
+    query = select(Job.id, Job.finished_at).where(meant.where())
+    if operation.after_at is not None:
+        later = and_(Job.finished_at == operation.after_at, Job.id > operation.after_id)
+        query = query.where(or_(Job.finished_at > operation.after_at, later))
+    rows = session.execute(query.order_by(Job.finished_at, Job.id).limit(BIT)).all()
+    return [(job_id, at) for job_id, at in rows if at is not None]
+
+
+def _carry_out(session: Session, operation: Operation, job_ids: list[uuid.UUID]) -> None:
+    meant = replace(_from_json(operation.meant), until=operation.as_of, ids=tuple(job_ids))
+    if operation.action == Action.RETRY:
+        operation.done += ledger.retry_all(session, meant)
+    else:
+        operation.done += ledger.discard_all(session, meant, operation.reason)
+
+
+def _note_end(session: Session, operation: Operation) -> None:
+    operation.skipped = max(0, operation.matched - operation.done)
+    audit.record(
+        session,
+        tenant_id=operation.tenant_id,
+        actor=operation.actor,
+        role=Role(operation.role),
+        action="operation.finish",
+        target=f"operation:{operation.id}",
+        reason=f"matched {operation.matched}, done {operation.done}, skipped {operation.skipped}",
+        request_id=operation.request_id,
+    )
+
+
+def _as_json(meant: DeadLetters) -> dict[str, Any]:
+    said = {name: value for name, value in asdict(meant).items() if value not in (None, ())}
+    return {name: [str(v) for v in value] if name == "ids" else str(value) for name, value in said.items()}
+
+
+def _from_json(said: dict[str, Any]) -> DeadLetters:
+    times = {name: dt.datetime.fromisoformat(said[name]) for name in ("before", "until") if name in said}
+    tenant = uuid.UUID(said["tenant_id"]) if "tenant_id" in said else None
+    ids = tuple(uuid.UUID(one) for one in said.get("ids", ()))
+    return DeadLetters(tenant_id=tenant, queue=said.get("queue"), code=said.get("code"), ids=ids, **times)

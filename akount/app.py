@@ -8,7 +8,7 @@ from akount import health
 from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
 from akount.db import require_head
 from akount.identity import clerk
-from akount.identity.throttle import Throttle
+from akount.identity.throttle import OwnWindows, Throttle
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> Flask:
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
     app.extensions["clerk"] = clerk.open_verifier(settings)
-    app.extensions["throttle"] = Throttle()
+    app.extensions["throttle"] = Throttle(OwnWindows())
 
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
     app.before_request(guards.guard)  # then who may come in; no body has been read yet

@@ -7,9 +7,7 @@ import threading
 import time
 from typing import Protocol
 
-from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from akount.errors import LimitExceeded
 
@@ -17,46 +15,44 @@ TRIES = 10
 WINDOW_SECONDS = 60
 
 
-class Window(Protocol):
-    """A moving window that counts by key."""
+class Windows(Protocol):
+    """Moving windows by key, as the storages of `limits` count them."""
 
-    def hit(self, key: str) -> bool:
-        """Takes a slot, in one step. False: none is free."""
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Takes a slot of a window of `limit` in `expiry` seconds, in one step. False: none is free."""
 
-    def wait(self, key: str) -> float:
-        """Seconds until a slot is free; 0 when one is."""
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """When the oldest of the slots that are taken was taken, as time.time() has it, and how many are."""
 
     def clear(self, key: str) -> None:
         """Gives all slots of a key back."""
 
 
-class MemoryWindow:
-    """Counts in this process; several processes each count for themselves."""
+class OwnWindows:
+    """Counted in this process; several processes each count for themselves."""
 
-    def __init__(self, amount: int, seconds: int) -> None:
-        self._item = RateLimitItemPerSecond(amount, seconds)
-        self._limiter: MovingWindowRateLimiter | None = None
+    def __init__(self) -> None:
+        self._storage: MemoryStorage | None = None
         self._lock = threading.Lock()  # the storage's own do not cover clearing
 
-    def hit(self, key: str) -> bool:
-        """As Window says."""
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """As Windows says."""
         with self._lock:
-            return self._open().hit(self._item, key)
+            return self._open().acquire_entry(key, limit, expiry, amount)
 
-    def wait(self, key: str) -> float:
-        """As Window says."""
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """As Windows says."""
         with self._lock:
-            stats = self._open().get_window_stats(self._item, key)
-        return 0 if stats.remaining > 0 else max(0.0, stats.reset_time - time.time())
+            return self._open().get_moving_window(key, limit, expiry)
 
     def clear(self, key: str) -> None:
-        """As Window says."""
+        """As Windows says."""
         with self._lock:
-            self._open().clear(self._item, key)
+            self._open().clear(key)
 
-    def _open(self) -> MovingWindowRateLimiter:
-        self._limiter = self._limiter or MovingWindowRateLimiter(MemoryStorage())  # only now: it starts a thread
-        return self._limiter
+    def _open(self) -> MemoryStorage:
+        self._storage = self._storage or MemoryStorage()  # only now: it starts a thread
+        return self._storage
 
 
 class Throttle:
@@ -64,22 +60,36 @@ class Throttle:
     a sign-in that succeeds gives them back. An address is charged for failures only: an office that comes in at nine is no
     attack, and whoever has an account of their own cannot wipe out what they did to others by signing in to it."""
 
-    def __init__(self, window: Window | None = None) -> None:
-        self._window = window or MemoryWindow(TRIES, WINDOW_SECONDS)
+    def __init__(self, windows: Windows, *, seconds: int = WINDOW_SECONDS) -> None:
+        self._windows = windows
+        self._seconds = seconds
 
     def admit(self, account: str, address: str) -> None:
         """Takes a try of the account. Raises LimitExceeded when the account or the address had too many."""
-        refused = self._window.wait(f"from:{address}")
-        if not refused and not self._window.hit(f"as:{account}"):
-            refused = self._window.wait(f"as:{account}") or 1
-        if refused:
-            wait = max(1, math.ceil(refused))
+        if self._wait(_from(address)) or not self._take(_as(account)):
+            wait = max(1, math.ceil(max(self._wait(_from(address)), self._wait(_as(account)))))
             raise LimitExceeded(f"Too many tries to sign in; try again in {wait} s.", code="sign_in_limit", retry_after=wait)
 
     def failed(self, address: str) -> None:
         """Counts a failure against the address."""
-        self._window.hit(f"from:{address}")
+        self._take(_from(address))
 
     def succeeded(self, account: str) -> None:
         """Gives back what the account's tries took."""
-        self._window.clear(f"as:{account}")
+        self._windows.clear(_as(account))
+
+    def _take(self, key: str) -> bool:
+        return self._windows.acquire_entry(key, TRIES, self._seconds)
+
+    def _wait(self, key: str) -> float:
+        """Seconds until a slot is free; 0 when one is."""
+        oldest, taken = self._windows.get_moving_window(key, TRIES, self._seconds)
+        return 0 if taken < TRIES else max(0.0, oldest + self._seconds - time.time())
+
+
+def _from(address: str) -> str:
+    return f"sign-in/from/{address}"
+
+
+def _as(account: str) -> str:
+    return f"sign-in/as/{account}"

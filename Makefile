@@ -3,10 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+INSTALL := $(BIN)/pip install $(PIP_OPTIONS)
+RIVALS := .venv-bench
+BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples screenshot migration bench clean
+.PHONY: help run demo-check test check format lock samples screenshot openapi migration bench-queue chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +38,8 @@ lock: $(VENV)/dev ## resolve requirements*.in into the hashed locks
 	  --custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
 samples: $(VENV)/dev ## make the sample documents again
 	$(BIN)/python tools/make_samples.py
@@ -42,14 +47,24 @@ samples: $(VENV)/dev ## make the sample documents again
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
 
+openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the specification
+	PYTHONPATH=. $(BIN)/python tools/freeze_openapi.py
+
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"
 
-bench: $(VENV)/dev ## measure jobs a second with an engine that does nothing
-	PYTHONPATH=. $(BIN)/python benchmarks/jobs.py
+bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json ## measure our queue beside others (ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.queues $(ARGS)
+
+CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
+  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \
+  $(if $(KEEP),--keep $(KEEP)) $(if $(CONTROL),--control,--results $(or $(RESULTS),benchmarks/results))
+
+chaos: $(VENV)/dev ## kill processes and servers at random and prove that no document is lost or doubled
+	PYTHONPATH=.:tests $(BIN)/python -m tools.chaos $(CHAOS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
-	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(RIVALS) $(BULLMQ)/node_modules var build .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (set PYTHON=…)."; exit 1; }
@@ -65,3 +80,12 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	@echo "Installing what the tests need …"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
+
+$(RIVALS)/run: benchmarks/requirements.txt | $(BIN)/python
+	@echo "Installing the queues that ours is measured beside …"
+	@$(BIN)/python -m venv $(RIVALS)
+	@$(RIVALS)/bin/pip install $(PIP_OPTIONS) -r benchmarks/requirements.txt
+	@touch $@
+
+$(BULLMQ)/node_modules/.package-lock.json: $(BULLMQ)/package-lock.json
+	@if command -v npm >/dev/null; then cd $(BULLMQ) && npm ci --silent; else echo "No npm here: BullMQ is left out."; fi

@@ -58,6 +58,12 @@ def _url(*schemes: str) -> Any:
     return check
 
 
+def _bare(value: str) -> None:
+    """What an option of the URL says would win over our time-outs and over the check of certificates."""
+    if "?" in value:
+        raise ValidationError("Must have no ?options; REDIS_TLS_CA_FILE and REDIS_TLS_VERIFY say how TLS is checked.")
+
+
 def _origins(value: tuple[str, ...]) -> None:
     wrong = [o for o in value if o != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", o)]
     if wrong:
@@ -128,7 +134,9 @@ class Settings:
     data_dir: str = setting(_text(), "var", "database, files, queue and credentials of the embedded mode")
     # what it stands on
     database_url: str = setting(_text(_url(*_DATABASES)), "", "Postgres or SQLite; empty: akount.db in DATA_DIR", secret=True)
-    redis_url: str = setting(_text(_url("redis", "rediss")), "", "wins over the REDIS_… parts below", secret=True)
+    redis_url: str = setting(
+        _text(_url("redis", "rediss"), _bare), "", "wins over the REDIS_… parts below; no ?options", secret=True
+    )
     redis_host: str = setting(_text(), "", "Redis for the queue (localhost if only its other parts are given); none: SQLite")
     redis_port: int = setting(_number(1, 65535), 6379, "port of Redis")
     redis_db: int = setting(_number(0, 15), 0, "database number of Redis, 0-15")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Flask
 
-from akount import health
+from akount import connections, health
 from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
 from akount.db import require_head
+from akount.errors import Unavailable
 from akount.identity import clerk
-from akount.identity.throttle import OwnWindows, Throttle
+from akount.identity.throttle import Throttle
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
@@ -25,7 +28,9 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a path is right or 404; a redirect would be HTML and repeat the sender's Host
 
     runtime = app.extensions["akount"] = open_runtime(settings)
-    require_head(runtime.database)
+    with suppress(Unavailable):  # a database that is away is told by the probes: a process that does not start stops gunicorn
+        require_head(runtime.database)
+    connections.examine(settings)
     hang_bells(runtime)
     app.extensions["probes"] = probes = health.Probes(runtime)
     runtime.on_close("probes", probes.close)
@@ -33,10 +38,11 @@ def create_app(settings: Settings) -> Flask:
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
     app.extensions["clerk"] = clerk.open_verifier(settings)
-    app.extensions["throttle"] = Throttle(OwnWindows())
+    app.extensions["throttle"] = Throttle(runtime.limiter.windows)
 
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
-    app.before_request(guards.guard)  # then who may come in; no body has been read yet
+    app.before_request(guards.recognize)  # then who it is, and whether they may; no body has been read yet
+    app.before_request(guards.permit)
 
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")

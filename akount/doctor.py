@@ -63,20 +63,16 @@ def _redis(settings: Settings) -> str:
         return "off; the queue is kept in SQLite"
     client = connections.redis_client(settings)
     try:
-        memory, persistence = client.info("memory"), client.info("persistence")
+        found = connections.weaknesses(client)
     except connections.FAULTS as error:
         raise Fault(
             f"it does not answer ({type(error).__name__}); check REDIS_URL or REDIS_HOST, REDIS_PASSWORD and TLS."
         ) from error
-    if memory.get("maxmemory_policy") != "noeviction":
-        raise Fault(
-            "maxmemory-policy is not noeviction, so waiting work may be thrown away; CONFIG SET maxmemory-policy noeviction."
-        )
-    return (
-        "answers"
-        if persistence.get("aof_enabled")
-        else "answers; persistence (appendonly) is off, messages do not survive its restart"
-    )
+    finally:
+        client.close()
+    if "eviction" in found:
+        raise Fault(found["eviction"])
+    return "; ".join(["answers", *found.values()])
 
 
 def _storage(settings: Settings) -> str:

@@ -42,11 +42,13 @@ class AkountError(Exception):
         *,
         code: str | None = None,
         retry_after: float | None = None,
+        headers: dict[str, str] | None = None,
         errors: dict[str, list[str]] | None = None,
     ) -> None:
         self.detail = detail or inspect.getdoc(type(self)) or self.code
         self.code = code or type(self).code
         self.retry_after = retry_after
+        self.headers = headers or {}
         self.errors = errors or {}
         super().__init__(self.detail)
 

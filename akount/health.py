@@ -40,13 +40,17 @@ class Probes:
         }
         if self._redis is not None:
             self._probes |= {"redis": self._redis.ping, "eviction": self._eviction}
+        self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis")}
 
     def ask(self, *names: str) -> dict[str, Any]:
         """Name → what the probe answered; an error is the exception itself, a late probe a TimeoutError."""
         with self._lock:
             asked = {name: self._start(name) for name in names if name in self._probes}
         wait(asked.values(), timeout=PROBE_SECONDS)
-        return {name: self._answer(future) for name, future in asked.items()}
+        answers = {name: self._answer(future) for name, future in asked.items()}
+        for name in answers.keys() & self._outages.keys():
+            self._note(self._outages[name], answers[name])
+        return answers
 
     def close(self) -> None:
         """Lets go of everything; a hung probe is left to its time-out."""
@@ -67,6 +71,13 @@ class Probes:
             return TimeoutError()
         return future.exception() or future.result()
 
+    @staticmethod
+    def _note(outage: connections.Outage, answer: Any) -> None:
+        if isinstance(answer, Exception):
+            outage.begin(answer)
+        else:
+            outage.end()
+
     def _migrations(self) -> None:
         current, head = schema_revision(self._database)
         if current != head:
@@ -77,10 +88,11 @@ class Probes:
             return backlog.counts(session)
 
     def _eviction(self) -> None:
-        """R9: a Redis that evicts loses messages; INFO tells where CONFIG is forbidden."""
+        """R9: a Redis that evicts loses messages."""
         assert self._redis is not None  # noqa: S101
-        if self._redis.info("memory").get("maxmemory_policy") != "noeviction":
-            raise AkountError("maxmemory-policy is not noeviction.")
+        sentence = connections.weaknesses(self._redis).get("eviction")
+        if sentence is not None:
+            raise AkountError(sentence)
 
 
 def _word(answer: Any) -> str:

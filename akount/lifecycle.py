@@ -15,6 +15,7 @@ from typing import Protocol
 
 from akount import logs
 from akount.db import Database
+from akount.limits import Limiter
 from akount.routing import Policy
 from akount.storage import Storage, open_storage
 from config import Settings
@@ -44,6 +45,7 @@ class Runtime:
     settings: Settings
     database: Database
     storage: Storage
+    limiter: Limiter
     policy: Policy
     secret: str
     bells: dict[str, Rings] = field(default_factory=dict)
@@ -79,10 +81,12 @@ def open_runtime(settings: Settings) -> Runtime:
         settings=settings,
         database=database,
         storage=open_storage(settings.storage),
+        limiter=Limiter(settings),
         policy=Policy(settings.auto_create_confidence, settings.review_confidence, Decimal(settings.auto_create_limit)),
         secret=secret,
     )
     runtime.on_close("database", database.close)
+    runtime.on_close("limiter", runtime.limiter.close)
     return runtime
 
 

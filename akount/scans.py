@@ -48,7 +48,8 @@ def submit(
     idempotency_key: str | None = None,
 ) -> Submission:
     """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document, and the
-    same idempotency key has the same answer (E8).
+    same idempotency key has the same answer (E8): these cost nothing. Else it takes a slot of the tenant's minute, or
+    raises LimitExceeded (R10).
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
     actor = call.actor
@@ -59,6 +60,7 @@ def submit(
         before = _before(session, entity.id, kind, incoming.sha256, sent)
     if before is not None:
         return _remembered(runtime, before, sent)
+    runtime.limiter.admit(actor.tenant)
     document = Document(
         id=uuid.uuid4(),
         tenant_id=actor.tenant,

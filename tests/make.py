@@ -13,6 +13,7 @@ from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import Job
 from akount.readings import Evidence, Line, Reading, Value
+from akount.scans import Submission
 from people import Person
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -49,11 +50,16 @@ def pdf(text: str | None = None) -> bytes:
     return out.getvalue()
 
 
-def submitted(runtime: Runtime, person: Person, data: bytes | None = None, kind: Kind = BILL) -> Job:
-    """A document that somebody has sent, through the front door of the service layer."""
+def sent(runtime: Runtime, person: Person, data: bytes | None = None, kind: Kind = BILL) -> Submission:
+    """What somebody is answered who sends a document, through the front door of the service layer."""
     incoming = runtime.storage.receive(runtime.settings.max_upload_bytes)
     incoming.write(pdf() if data is None else data)
     try:
-        return scans.submit(runtime, person.call, kind, incoming, filename="a.pdf", entity_id=person.entity_id).job
+        return scans.submit(runtime, person.call, kind, incoming, filename="a.pdf", entity_id=person.entity_id)
     finally:
         incoming.close()
+
+
+def submitted(runtime: Runtime, person: Person, data: bytes | None = None, kind: Kind = BILL) -> Job:
+    """The job of a document that somebody has sent."""
+    return sent(runtime, person, data, kind).job

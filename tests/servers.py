@@ -228,7 +228,7 @@ def postgres_server(directory: Path, *, fast: bool = True) -> Server:
     borrowed: list[Path] = []
     programs = _within_reach(postgres_programs(), borrowed, user)
     home = _postgres_home(directory, borrowed, user)
-    port = _free_port()
+    port = free_port()
     recipe = Recipe(
         name="Postgres",
         command=[str(programs / "postgres"), "-D", str(home / "data"), "-p", str(port), *_postgres_settings(fast=fast)],
@@ -243,16 +243,26 @@ def postgres_server(directory: Path, *, fast: bool = True) -> Server:
     return _started(Server(f"postgresql://{DATABASE_USER}@127.0.0.1:{port}/postgres", recipe))
 
 
-def redis_server(directory: Path, *, password: str | None = None, appendonly: bool = True) -> Server:
-    """Start a Redis or Valkey of our own below `directory`; with `appendonly` an acknowledged write survives a kill."""
+def redis_server(directory: Path, *, password: str | None = None, appendonly: bool = True, fsync: str = "always") -> Server:
+    """Start a Redis or Valkey of our own below `directory`; with `appendonly` an acknowledged write survives a kill.
+
+    `fsync` is Redis' appendfsync: its own default, which most production servers run with, is everysec.
+    """
     if given := os.environ.get("TEST_REDIS_URL"):
         return Server(given)
     home = directory.resolve() / "redis"
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     recipe = Recipe(
         name="Redis",
-        command=[str(redis_program()), "--port", str(port), "--dir", str(home / "data"), *_redis_settings(password, appendonly)],
+        command=[
+            str(redis_program()),
+            "--port",
+            str(port),
+            "--dir",
+            str(home / "data"),
+            *_redis_settings(password, appendonly, fsync),
+        ],
         home=home,
         prepare=lambda: (home / "data").mkdir(exist_ok=True),
         ping=_ping_redis,
@@ -332,10 +342,10 @@ def _postgres_settings(*, fast: bool) -> list[str]:
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
-def _redis_settings(password: str | None, appendonly: bool) -> list[str]:
+def _redis_settings(password: str | None, appendonly: bool, fsync: str) -> list[str]:
     settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes" if appendonly else "no"]
     if appendonly:
-        settings += ["--appendfsync", "always"]
+        settings += ["--appendfsync", fsync]
     if password:
         settings += ["--requirepass", password]
     return settings
@@ -384,7 +394,8 @@ def _started(server: Server) -> Server:
     return server
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on, and that the kernel gives to no outgoing connection."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))

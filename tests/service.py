@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from typing import Any
 
 import httpx
 import psutil
+
+from servers import free_port
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,11 +23,12 @@ class Service:
     def __init__(self, directory: Path, **environ: str) -> None:
         self.directory = directory
         self.port = free_port()
-        self.environ = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "DATA_", "APP_"))} | {
+        self.environ = plain_environment() | {
             "DATA_DIR": str(directory / "var"),
             "PORT": str(self.port),
             "LOG_FORMAT": "json",
             "WEB_PROCESSES": "2",
+            "JOBS_PER_MINUTE": "1000000",
             **environ,
         }
         self.log = directory / "service.log"
@@ -127,8 +129,6 @@ class Service:
                 return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def plain_environment() -> dict[str, str]:
+    """This process's environment without settings that name real servers or data."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "DATA_", "APP_"))}

@@ -5,10 +5,35 @@ from sqlalchemy import delete, event
 
 from akount import db
 from akount.db import Database
-from akount.models import Attempt, Base, Counterparty, Decision, Document, IdempotencyKey, Job, Operation, Record, RecordLine
+from akount.models import (
+    Attempt,
+    Base,
+    Counterparty,
+    Decision,
+    Document,
+    IdempotencyKey,
+    Job,
+    Operation,
+    Pause,
+    Record,
+    RecordLine,
+    WorkerProcess,
+)
 from conftest import postgres_copy
 
-WORK: tuple[type[Base], ...] = (Operation, RecordLine, Decision, Record, Attempt, IdempotencyKey, Job, Document, Counterparty)
+WORK: tuple[type[Base], ...] = (
+    Operation,
+    RecordLine,
+    Decision,
+    Record,
+    Attempt,
+    WorkerProcess,
+    IdempotencyKey,
+    Job,
+    Document,
+    Counterparty,
+    Pause,
+)
 """What work leaves behind. People stay: the audit log, which nobody can empty, names them."""
 
 

@@ -16,8 +16,9 @@ from akount.errors import Unauthenticated, Unreadable
 from akount.identity import organisations, sessions
 from akount.identity.clerk import Claims
 from akount.identity.identities import Identity
-from akount.identity.throttle import OwnWindows, Throttle
+from akount.identity.throttle import Throttle
 from akount.lifecycle import Runtime, open_runtime
+from akount.limits import Windows
 from akount.models import Job, JobStatus, Role
 from akount.operations import Action
 from config import Settings
@@ -209,7 +210,7 @@ def test_a_person_gets_a_password_from_the_shell(shell: Shell, tmp_path: Path) -
 
 
 def sign_in(runtime: Runtime, password: str) -> tuple[str, Identity]:
-    return sessions.sign_in(runtime.database, Throttle(OwnWindows()), sessions.Attempt("ada@example.com", password))
+    return sessions.sign_in(runtime.database, Throttle(Windows(Settings())), sessions.Attempt("ada@example.com", password))
 
 
 def test_an_operator_is_made_in_the_shell_and_belongs_to_no_tenant(shell: Shell) -> None:
@@ -268,6 +269,6 @@ def test_the_demo_owner_has_a_password_that_is_made_once(tmp_path: Path) -> None
     opened = open_runtime(settings)
     try:
         attempt = sessions.Attempt(again.email, again.password)
-        assert sessions.sign_in(opened.database, Throttle(OwnWindows()), attempt)[1].act(None).role is Role.OWNER
+        assert sessions.sign_in(opened.database, Throttle(Windows(Settings())), attempt)[1].act(None).role is Role.OWNER
     finally:
         opened.close()

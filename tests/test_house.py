@@ -29,7 +29,7 @@ def locked(file: str) -> dict[str, str]:
     return {canonical(name): version for name, version, _hashes in entries}
 
 
-@pytest.mark.parametrize("file", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("file", ["requirements", "requirements-dev", "benchmarks/requirements"])
 def test_everything_that_is_asked_for_is_locked(file: str) -> None:
     asked = re.findall(r"^([\w.\-]+)", (ROOT / f"{file}.in").read_text(), re.MULTILINE)
     assert {canonical(name) for name in asked} <= set(locked(f"{file}.txt"))
@@ -51,8 +51,10 @@ def test_every_requirement_of_a_locked_package_is_locked() -> None:
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
     texts = [p for p in ROOT.glob("*") if p.is_file() and p.suffix in (".txt", ".in", ".toml", ".md", "")]
+    texts += [*ROOT.glob("benchmarks/*.*"), ROOT / "benchmarks/bullmq/package-lock.json", ROOT / "benchmarks/bullmq/.npmrc"]
     for path in texts:
         said = path.read_text(errors="ignore")
+        assert "resolved" not in said.replace("omit-lockfile-registry-resolved", ""), path.name
         assert "index-url" not in said.replace("--no-emit-index-url", ""), path.name
         assert str(Path(sys.prefix).parent.parent) + "/" not in said or str(Path(sys.prefix).parent.parent) == "/", path.name
 

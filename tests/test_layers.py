@@ -12,10 +12,11 @@ ROOT = Path(__file__).parent.parent
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("config",),
-    ("db", "readings", "connections", "logs", "currencies", "processes"),
+    ("logs",),
+    ("db", "readings", "connections", "currencies", "processes"),
     ("checks", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
-    ("accounts", "idempotency", "intake", "extraction", "drafts", "watch", "workers"),
+    ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers"),
     ("operations",),
     ("identity", "lifecycle"),
     ("pipeline",),
@@ -97,6 +98,28 @@ def test_flask_stays_at_the_edges() -> None:
 def test_huey_and_redis_stay_with_the_bells() -> None:
     assert {room(name) for name in users("huey")} <= {"tasks"}
     assert {room(name) for name in users("redis")} <= {"connections"}
+
+
+def test_nobody_else_builds_a_connection_to_redis() -> None:
+    """Also not by a library that is told an address: who has a storage in Redis says by which pool (R1)."""
+    makers = {"Redis", "StrictRedis", "from_url", "from_pool", "ConnectionPool", "BlockingConnectionPool", "storage_from_string"}
+    built, storages, pools = set(), 0, 0
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                built |= {name} if called in makers else set()
+                storages += called == "RedisStorage"
+                pools += called == "RedisStorage" and "connection_pool" in {keyword.arg for keyword in node.keywords}
+            elif isinstance(node, ast.Dict) and "RedisStorage" in {getattr(value, "id", "") for value in node.values}:
+                storages += 1
+                pools += "connection_pool" in {getattr(key, "value", "") for key in node.keys}
+    assert built == {"connections"}
+    assert storages == pools == 2, "the queue's and the limiter's"
+
+
+def test_only_the_limiter_counts() -> None:
+    assert {room(name) for name in users("limits")} == {"limits"}
 
 
 def test_the_edges_and_the_engines_do_not_speak_sql() -> None:

@@ -8,8 +8,10 @@ import clerk
 from akount import accounts
 from akount.db import Database
 from akount.identity import sessions
-from akount.identity.throttle import OwnWindows, Throttle
+from akount.identity.throttle import Throttle
+from akount.limits import Windows
 from akount.models import Role, Tenant
+from config import Settings
 from people import key_with_role
 
 Headers = dict[str, str]
@@ -43,7 +45,7 @@ def session_token(database: Database, tenant_id: uuid.UUID, role: Role) -> str:
     with database.transaction() as session:
         user = accounts.add_user(session, email, None if role is Role.OPERATOR else tenant_id, role)
         sessions.set_password(session, user, PASSWORD)
-    return sessions.sign_in(database, Throttle(OwnWindows()), sessions.Attempt(email, PASSWORD))[0]
+    return sessions.sign_in(database, Throttle(Windows(Settings())), sessions.Attempt(email, PASSWORD))[0]
 
 
 def by_clerk(database: Database, tenant_id: uuid.UUID, role: Role) -> Headers:

@@ -86,28 +86,38 @@ def json_object() -> dict[str, Any]:
     return sent
 
 
-def guard() -> None:
-    """Before each request: who is it, then may they; the body has not been read."""
+def recognize() -> None:
+    """Before each request, first: who is it, and in which tenant do they act? The body has not been read."""
     if request.method == "OPTIONS":
         return  # tells which methods there are; a browser asks before it sends who somebody is
-    view: Any = current_app.view_functions.get(request.endpoint or "")
+    view = _view()
     if view is None:
         return  # no such page: the router answers
     if not hasattr(view, "rule"):
         raise NotAllowed("This page has no rule who may see it, so nobody may.", code="no_rule")
     if view.rule is None:
         return
-    if getattr(view, "by_ticket", False) and "ticket" in request.args:
-        actor: Actor | None = _by_ticket()
-    else:
-        g.identity, wanted = identify(), _wanted()
-        if wanted is not None and g.identity.operator:
-            require_tenant(runtime().database, wanted)
-        actor = g.identity.choose(wanted) if view.rule is SIGNED_IN else g.identity.act(wanted)
+    actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _in_tenant(view)
     if actor is not None:
         g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
-    if actor is not None and view.rule is not SIGNED_IN:
-        actor.require(view.rule)
+
+
+def permit() -> None:
+    """Before each request, last: may they?"""
+    if "call" in g and _view().rule is not SIGNED_IN:
+        g.call.actor.require(_view().rule)
+
+
+def _view() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def _in_tenant(view: Any) -> Actor | None:
+    g.identity, wanted = identify(), _wanted()
+    if wanted is not None and g.identity.operator:
+        require_tenant(runtime().database, wanted)
+    found: Actor | None = g.identity.choose(wanted) if view.rule is SIGNED_IN else g.identity.act(wanted)
+    return found
 
 
 def identify() -> Identity:

@@ -12,7 +12,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Blueprint, Flask, Response, current_app, jsonify, render_template_string, send_from_directory
-from marshmallow import Schema
+from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
 from akount import __version__
@@ -146,10 +146,11 @@ def _header_parameters(said: Contract) -> list[dict[str, Any]]:
     ]
 
 
-def _with_file(form: type[Schema]) -> dict[str, Any]:
-    """The other fields of the form, and the file."""
-    file = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
-    return {"allOf": [file, form]}
+@functools.cache
+def _with_file(form: type[Schema]) -> type[Schema]:
+    """The form with its file, which goes another way than the other fields (see uploads.UploadRequest)."""
+    file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
+    return type(form.__name__, (form,), {"file": file, "__doc__": form.__doc__})
 
 
 def _responses(rule: Rule, view: Any, kind: Kind | None) -> dict[str, Any]:

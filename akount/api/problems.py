@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import uuid
@@ -82,7 +83,8 @@ def problem(error: AkountError) -> Response:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if error.status == 503 or error.retry_after:
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after or 5)))
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 5)))
+    response.headers.update(error.headers)
     return response
 
 

@@ -3,56 +3,13 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-from typing import Protocol
-
-from limits.storage import MemoryStorage
 
 from akount.errors import LimitExceeded
+from akount.limits import Windows
 
 TRIES = 10
 WINDOW_SECONDS = 60
-
-
-class Windows(Protocol):
-    """Moving windows by key, as the storages of `limits` count them."""
-
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Takes a slot of a window of `limit` in `expiry` seconds, in one step. False: none is free."""
-
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """When the oldest of the slots that are taken was taken, as time.time() has it, and how many are."""
-
-    def clear(self, key: str) -> None:
-        """Gives all slots of a key back."""
-
-
-class OwnWindows:
-    """Counted in this process; several processes each count for themselves."""
-
-    def __init__(self) -> None:
-        self._storage: MemoryStorage | None = None
-        self._lock = threading.Lock()  # the storage's own do not cover clearing
-
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """As Windows says."""
-        with self._lock:
-            return self._open().acquire_entry(key, limit, expiry, amount)
-
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """As Windows says."""
-        with self._lock:
-            return self._open().get_moving_window(key, limit, expiry)
-
-    def clear(self, key: str) -> None:
-        """As Windows says."""
-        with self._lock:
-            self._open().clear(key)
-
-    def _open(self) -> MemoryStorage:
-        self._storage = self._storage or MemoryStorage()  # only now: it starts a thread
-        return self._storage
 
 
 class Throttle:

@@ -13,7 +13,7 @@ from typing import Any
 
 from huey.consumer import Consumer, Scheduler, Worker
 
-from akount import logs
+from akount import connections, logs
 from akount.db import Database, require_head
 from akount.lifecycle import Runtime, open_runtime
 from akount.pipeline import Reader
@@ -35,6 +35,7 @@ def work(settings: Settings, queue_name: str, processes: int, reader: Reader | N
     database = Database(settings.database, pooled=False)
     require_head(database)
     database.close()
+    connections.examine(settings)
     queue = queues.open_queue(settings, queue_name, consumer=True)
     bench: list[scan.Workbench] = []
     scan.register(queue, bench)

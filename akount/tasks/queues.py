@@ -8,7 +8,6 @@ is lost costs a sweep, one that is repeated costs an UPDATE that moves nothing.
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from typing import Any
 
@@ -17,16 +16,13 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import RedisStorage, SqliteStorage
 
-from akount import connections, logs
+from akount import connections
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime
 from config import Settings
 
-log = logs.get(__name__)
-
 TASK = "akount.tasks.scan.scan"
 """The one task; its name is fixed here so that it does not depend on how the worker was started."""
-COOL_OFF_SECONDS = 5.0
 ERRORS = (*connections.FAULTS, sqlite3.Error)
 """Away, or there and refusing, such as a Redis that is full."""
 
@@ -67,24 +63,18 @@ class Bell:
     def __init__(self, settings: Settings, name: str) -> None:
         self.name = name
         self._queue = open_queue(settings, name)
-        self._quiet_until = 0.0
-        self._away = False
+        self._outage = connections.Outage("queue", queue=name)
 
     def ring(self, job_id: uuid.UUID) -> bool:
         """Tells the workers of a job. False: the queue is away, or was a moment ago."""
-        if time.monotonic() < self._quiet_until:
+        if self._outage.resting():
             return False
         try:
             self._queue.storage.enqueue(str(job_id).encode())
         except ERRORS as error:
-            self._quiet_until = time.monotonic() + COOL_OFF_SECONDS
-            if not self._away:
-                log.warning("queue away", queue=self.name, error=type(error).__name__)
-            self._away = True
+            self._outage.begin(error)
             return False
-        if self._away:
-            log.info("queue back", queue=self.name)
-        self._away = False
+        self._outage.end()
         return True
 
     def length(self) -> int | None:

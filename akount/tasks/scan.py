@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from huey import Huey
 from huey.api import Task
 
-from akount import pipeline
+from akount import logs, pipeline
+from akount.errors import Unavailable
 from akount.extraction.sandbox import Limits, Sandbox
 from akount.lifecycle import Runtime, open_runtime
 from akount.tasks.queues import TASK
 from config import Settings
+
+log = logs.get(__name__)
 
 
 @dataclass
@@ -35,8 +38,12 @@ class Workbench:
         return cls(runtime, reader, pulse)
 
     def process(self, queue: str) -> None:
-        """Reads the document whose turn it is in a queue."""
-        pipeline.process(self.runtime, self.reader, self.pulse, queue)
+        """Reads the document whose turn it is in a queue. With the database away the bell is lost, not the job: the sweep
+        rings again, and gives back what was begun."""
+        try:
+            pipeline.process(self.runtime, self.reader, self.pulse, queue)
+        except Unavailable as error:
+            log.warning("job left to the sweep", code=error.code)
 
     def close(self) -> None:
         """Closes everything."""

@@ -1,22 +1,17 @@
 """The web server as it is shipped: real gunicorn, its workers, its refusals to start and its way to stop."""
 
 import contextlib
-import io
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
-import psutil
 import pytest
 from api_help import Worker, opened
 
@@ -25,78 +20,11 @@ from akount import db
 from akount.lifecycle import Runtime
 from conftest import make_settings, postgres_copy
 from make import pdf
-from people import People, Person, settle_in
-from servers import Server
+from people import People, settle_in
+from servers import Server, create_database, postgres_server
+from web import Web
 
-ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
-
-
-class Web:
-    """A gunicorn of our own, on a free port of this machine."""
-
-    def __init__(self, settings: config.Settings, **environ: str) -> None:
-        directory = settings.directory
-        directory.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = directory / f"web-{self.port}.log"
-        said = {
-            "APP_ENV": "test",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "DATA_DIR": str(directory),
-            "DATABASE_URL": settings.database,
-            "LOG_FORMAT": "json",
-            "PATH": os.environ["PATH"],
-            **environ,
-        }
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log)
-
-    def __enter__(self) -> Self:
-        deadline = time.monotonic() + 40
-        while True:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if self.get("/health/ready", {}).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                pass
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
-
-    def __exit__(self, *_: object) -> None:
-        family = [psutil.Process(self.process.pid), *self.workers()] if self.process.poll() is None else []
-        self.process.terminate()
-        try:
-            self.process.wait(35)
-        except subprocess.TimeoutExpired:
-            for member in family:
-                member.kill()
-            self.process.wait(10)
-            raise
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
-
-    def get(self, path: str, headers: dict[str, str]) -> httpx.Response:
-        """An answer over a connection of its own, so that any worker may give it."""
-        return httpx.get(self.url + path, headers=headers, timeout=30, trust_env=False)
-
-    def upload(self, person: Person, data: bytes) -> httpx.Response:
-        files = {"file": ("a.pdf", io.BytesIO(data))}
-        return httpx.post(f"{self.url}/api/business/bills/scan", headers=person.headers, files=files, timeout=60, trust_env=False)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What the log says, line by line; every line is JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -302,6 +230,33 @@ def test_a_worker_that_is_killed_is_replaced(settings: config.Settings, people: 
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert web.upload(people.ada, pdf()).status_code == 202
+
+
+def test_a_worker_that_is_replaced_while_the_database_is_away_does_not_take_the_server_down(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as postgres:
+        settings = make_settings(tmp_path, create_database(postgres, "own"))
+        db.migrate(settings.database)
+        with Web(settings, WEB_PROCESSES="1") as web:
+            postgres.kill()
+            (first,) = web.workers()
+            first.kill()
+            first.wait(10)
+            assert eventually(lambda: web.get("/health/live", {}).status_code == 200, 40), web.log.read_text()
+            assert web.get("/health/ready", {}).json()["checks"]["database"] == "error"
+            postgres.start()
+            assert eventually(lambda: web.get("/health/ready", {}).status_code == 200, 40), web.log.read_text()
+            assert web.process.poll() is None
+
+
+def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether it comes true in time; no connection yet is not yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if holds():
+                return True
+        time.sleep(0.1)
+    return False
 
 
 # --- refusing to start ----------------------------------------------------------------------------

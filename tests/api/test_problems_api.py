@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 import config
 from akount.accounts import Permission
 from akount.api.guards import needs, public
-from akount.errors import Unavailable
+from akount.errors import LimitExceeded, Unavailable
 from akount.lifecycle import Runtime
 from akount.models import Job
 from make import pdf, submitted
@@ -44,6 +44,7 @@ def app(settings: config.Settings) -> Iterator[Flask]:
         app.add_url_rule("/api/wrong/raises", "raises", public(_raises))
         app.add_url_rule("/api/wrong/aborts/<int:status>", "aborts", public(_aborts))
         app.add_url_rule("/api/wrong/away", "away", public(_away))
+        app.add_url_rule("/api/wrong/often", "often", public(_often))
         app.add_url_rule("/api/wrong/form", "form", public(_form), methods=["POST"])
         app.add_url_rule("/api/wrong/no-rule", "no_rule", _no_rule)
         app.add_url_rule("/api/wrong/raises-inside", "raises_inside", needs(Permission.VIEW)(_raises_too))
@@ -64,6 +65,10 @@ def _aborts(status: int) -> None:
 
 def _away() -> None:
     raise Unavailable("The thing is away; try again later.", code="thing_away", retry_after=7)
+
+
+def _often() -> None:
+    raise LimitExceeded(retry_after=1.2, headers={"RateLimit-Limit": "3"})
 
 
 def _form() -> str:
@@ -198,6 +203,12 @@ def test_what_is_away_says_when_to_come_back(client: FlaskClient, people: People
     answer = client.get("/api/wrong/away")
     assert_problem(answer, 503, "thing_away")
     assert answer.headers["Retry-After"] == "7"
+
+
+def test_an_error_may_bring_headers_and_nobody_is_told_to_come_too_early(client: FlaskClient) -> None:
+    answer = client.get("/api/wrong/often")
+    assert answer.status_code == 429
+    assert (answer.headers["Retry-After"], answer.headers["RateLimit-Limit"]) == ("2", "3")
 
 
 def test_a_page_without_a_rule_is_shown_to_nobody(client: FlaskClient, people: People) -> None:

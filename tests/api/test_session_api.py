@@ -16,9 +16,11 @@ import config
 from akount import accounts
 from akount.db import now
 from akount.identity import sessions
-from akount.identity.throttle import TRIES, OwnWindows, Throttle
+from akount.identity.throttle import TRIES, Throttle
 from akount.lifecycle import Runtime
+from akount.limits import Windows
 from akount.models import Login, Role
+from config import Settings
 from conftest import make_settings, postgres_copy
 from servers import Server
 from ways import OURS, PASSWORD, session_token
@@ -47,7 +49,7 @@ def served(settings: config.Settings) -> Iterator[Flask]:
 @pytest.fixture
 def app(served: Flask) -> Flask:
     """With all its tries to sign in."""
-    served.extensions["throttle"] = Throttle(OwnWindows())
+    served.extensions["throttle"] = Throttle(Windows(Settings()))
     return served
 
 
@@ -226,7 +228,7 @@ def test_who_has_an_account_cannot_be_told_from_the_time(app: Flask, client: Fla
     """Processor time of this thread: what others do on the machine does not count."""
 
     def spent(email: str) -> float:
-        app.extensions["throttle"] = Throttle(OwnWindows())
+        app.extensions["throttle"] = Throttle(Windows(Settings()))
         started = time.thread_time()
         client.post("/api/session", json={"email": email, "password": "wrong password"})
         return time.thread_time() - started

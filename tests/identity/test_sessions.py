@@ -15,8 +15,10 @@ from akount.errors import Conflict, Invalid, LimitExceeded, NotFound, Unauthenti
 from akount.identity import passwords, sessions
 from akount.identity.identities import Identity, fingerprint
 from akount.identity.sessions import Attempt
-from akount.identity.throttle import TRIES, OwnWindows, Throttle
+from akount.identity.throttle import TRIES, Throttle
+from akount.limits import Windows
 from akount.models import AuditEntry, Base, Login, Membership, Role, User
+from config import Settings
 from shared import in_a_hurry, shared_url
 
 PASSWORD = "correct horse battery"
@@ -58,7 +60,7 @@ def somebody(database: Database, role: Role = Role.OWNER) -> Somebody:
 
 
 def sign_in(database: Database, attempt: Attempt, throttle: Throttle | None = None) -> tuple[str, Identity]:
-    return sessions.sign_in(database, throttle or Throttle(OwnWindows()), attempt)
+    return sessions.sign_in(database, throttle or Throttle(Windows(Settings())), attempt)
 
 
 def closed(database: Database, token: str) -> bool:
@@ -152,7 +154,7 @@ def test_a_refusal_is_in_the_log_without_the_address_of_anybody(ada: Somebody, d
 
 
 def test_an_eleventh_try_is_refused_even_with_the_right_password(ada: Somebody, database: Database) -> None:
-    throttle = Throttle(OwnWindows())
+    throttle = Throttle(Windows(Settings()))
     for n in range(TRIES):
         with pytest.raises(Unauthenticated):
             sign_in(database, replace(ada.attempt, password="wrong password", address=f"192.0.2.{n}"), throttle)
@@ -164,7 +166,7 @@ def test_an_eleventh_try_is_refused_even_with_the_right_password(ada: Somebody, 
 def test_a_throttled_address_cannot_be_told_from_an_unknown_one(ada: Somebody, database: Database) -> None:
     outcomes = []
     for email in (ada.email, "nobody@example.com"):
-        throttle, said = Throttle(OwnWindows()), []
+        throttle, said = Throttle(Windows(Settings())), []
         for n in range(TRIES + 1):
             with pytest.raises((Unauthenticated, LimitExceeded)) as refused:
                 sign_in(database, replace(ada.attempt, email=email, password="wrong", address=f"192.0.2.{n}"), throttle)
@@ -177,7 +179,7 @@ def test_a_throttled_address_cannot_be_told_from_an_unknown_one(ada: Somebody, d
 def test_no_password_is_looked_at_beyond_the_limit(ada: Somebody, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     monkeypatch.setattr(passwords, "matches", lambda _kept, password: looked.append(password))  # says no
-    throttle = Throttle(OwnWindows())
+    throttle = Throttle(Windows(Settings()))
     for _ in range(TRIES * 2):
         with pytest.raises((Unauthenticated, LimitExceeded)):
             sign_in(database, ada.attempt, throttle)

@@ -1,22 +1,30 @@
 """Ten tries a minute for an account, ten failures a minute for an address, exactly (E3)."""
 
 import time
-import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from limits.storage import RedisStorage
+import redis
 
+import config
 from akount.errors import LimitExceeded
-from akount.identity.throttle import TRIES, OwnWindows, Throttle, Windows
+from akount.identity.throttle import TRIES, Throttle
+from akount.limits import Windows
 
 
 @pytest.fixture(params=["own", "redis"])
-def windows(request: pytest.FixtureRequest) -> Windows:
-    """In this process, and shared by many."""
-    if request.param == "own":
-        return OwnWindows()
-    return RedisStorage(request.getfixturevalue("redis_shared").url, key_prefix=uuid.uuid4().hex)
+def windows(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Windows]:
+    """In this process, and in an empty Redis that many share."""
+    environ = {}
+    if request.param == "redis":
+        environ["REDIS_URL"] = f"{request.getfixturevalue('redis_shared').url.rsplit('/', 1)[0]}/15"
+        with redis.Redis.from_url(environ["REDIS_URL"]) as client:
+            client.flushdb()
+    counted = Windows(config.load(environ, env_file=tmp_path / "no.env"))
+    yield counted
+    counted.close()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What is measured, and how: one package for each question."""

@@ -1,0 +1,1 @@
+"""Our queue beside plain Huey, RQ, Celery and BullMQ, each with a job row in the same database: `make bench-queue`."""

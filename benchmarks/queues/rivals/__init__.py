@@ -1,0 +1,1 @@
+"""The rivals' applications, as their manuals would have them."""

@@ -7,6 +7,7 @@ repeats a secret's value.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import os
 import re
@@ -23,6 +24,8 @@ from akount.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:3001", "http://127.0.0.1:3000")
+"""Where a frontend under development runs (E2)."""
 
 
 class Switch(fields.Boolean):
@@ -92,6 +95,25 @@ def _number(low: int = 1, high: int | None = None) -> fields.Integer:
     return fields.Integer(validate=validate.Range(min=low, max=high))
 
 
+def _clerk_host(publishable_key: str) -> str:
+    """The host that a publishable key names, in base64 with a $ at its end; empty when it names none."""
+    coded = publishable_key.removeprefix("pk_live_").removeprefix("pk_test_")
+    try:
+        named = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode("ascii")
+    except ValueError:  # not base64, or not ASCII
+        return ""
+    return named[:-1] if re.fullmatch(r"[a-z0-9][a-z0-9.\-]*(:\d{1,5})?\$", named) else ""
+
+
+@dataclass(frozen=True)
+class ClerkInstance:
+    """Whose session tokens are accepted: where its keys are, what it calls itself, and which frontends it may have signed for."""
+
+    jwks_url: str
+    issuer: str
+    parties: tuple[str, ...]
+
+
 _DATABASES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg2")
 
 
@@ -152,6 +174,15 @@ class Settings:
         "Clerk's publishable key",
         aliases=("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY",),
     )
+    clerk_jwks_url: str = setting(
+        _text(_url("https", "http")), "", "where Clerk's public keys are read; empty: at the instance of the publishable key"
+    )
+    clerk_issuer: str = setting(
+        _text(_url("https", "http")), "", "who must have issued a Clerk token; empty: the instance of the publishable key"
+    )
+    clerk_authorized_parties: tuple[str, ...] = setting(
+        Items(validate=_origins), (), "origins whose Clerk tokens are accepted; empty: CORS_ORIGINS"
+    )
     # other people's engines and scanners
     mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
     anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
@@ -211,6 +242,20 @@ class Settings:
         """Where files are kept, as a URL."""
         bucket = f"s3://{self.spaces_bucket}" if self.spaces_bucket else ""
         return self.storage_url or bucket or (self.directory / "files").as_uri()
+
+    @property
+    def browser_origins(self) -> tuple[str, ...]:
+        """The origins that a browser may call the API from (E2)."""
+        return self.cors_origins or (() if self.production else DEVELOPMENT_ORIGINS)
+
+    @property
+    def clerk(self) -> ClerkInstance | None:
+        """The instance of Clerk whose tokens are accepted; None: there is none, or its settings do not say which."""
+        host = _clerk_host(self.clerk_publishable_key)
+        issuer = self.clerk_issuer or (f"https://{host}" if host else "")
+        jwks_url = self.clerk_jwks_url or (f"https://{host}/.well-known/jwks.json" if host else "")
+        parties = self.clerk_authorized_parties or self.browser_origins
+        return ClerkInstance(jwks_url, issuer, tuple(p for p in parties if p != "*")) if issuer and jwks_url else None
 
     @property
     def logs_as_json(self) -> bool:
@@ -294,8 +339,29 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("SECRET_KEY: Must be set in production, at least 32 characters (openssl rand -hex 32).")
     if settings.production and not settings.redis_tls_verify:
         problems.append("REDIS_TLS_VERIFY: Must not be off in production; give REDIS_TLS_CA_FILE instead.")
+    problems += _clerk_problems(settings)
     if settings.redis_tls_ca_file and not Path(settings.redis_tls_ca_file).is_file():
         problems.append("REDIS_TLS_CA_FILE: There is no such file.")
+    return problems
+
+
+def _clerk_problems(settings: Settings) -> list[str]:
+    problems = []
+    if settings.clerk_publishable_key and not _clerk_host(settings.clerk_publishable_key):
+        problems.append("CLERK_PUBLISHABLE_KEY: Names no instance of Clerk; copy it again from Clerk's dashboard.")
+    elif settings.clerk is None and (settings.clerk_jwks_url or settings.clerk_issuer):
+        problems.append("CLERK_ISSUER: Must be set together with CLERK_JWKS_URL where there is no CLERK_PUBLISHABLE_KEY.")
+    if settings.clerk is not None and not settings.clerk.parties:
+        problems.append("CLERK_AUTHORIZED_PARTIES: Must name the origins of the frontend (or CORS_ORIGINS must).")
+    if settings.production:
+        keys = {"CLERK_PUBLISHABLE_KEY": settings.clerk_publishable_key, "CLERK_SECRET_KEY": settings.clerk_secret_key}
+        problems += [
+            f"{name}: Is of a test instance; production needs a live one."
+            for name, value in keys.items()
+            if value.startswith(("pk_test_", "sk_test_"))
+        ]
+        urls = {"CLERK_JWKS_URL": settings.clerk_jwks_url, "CLERK_ISSUER": settings.clerk_issuer}
+        problems += [f"{name}: Must be https in production." for name, value in urls.items() if value.startswith("http:")]
     return problems
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from akount import connections, health
-from akount.api import guards, jobs, openapi, problems, records, system, uploads
+from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
+from akount.identity import clerk
+from akount.identity.throttle import Throttle
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
@@ -32,12 +34,18 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
+    app.extensions["clerk"] = clerk.open_verifier(settings)
+    app.extensions["throttle"] = Throttle(runtime.limiter.windows)
+
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
-    app.before_request(guards.guard)  # then who may come in; no body has been read yet
+    app.before_request(guards.recognize)  # then who it is, and whether they may; no body has been read yet
+    app.before_request(guards.permit)
 
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
     app.register_blueprint(system.bp, url_prefix="/api/system")
+    app.register_blueprint(keys.bp, url_prefix="/api/system/keys")
+    app.register_blueprint(session.bp, url_prefix="/api/session")
     app.register_blueprint(openapi.bp, url_prefix="/api")
     for kind in KINDS.values():
         at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}

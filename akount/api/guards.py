@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,19 +10,33 @@ from typing import Any, TypeVar
 from flask import current_app, g, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from akount.accounts import Actor, Call, Permission, authenticate
-from akount.errors import BadRequest, NotAllowed, Unauthenticated
+from akount.accounts import Actor, Call, Permission
+from akount.errors import BadRequest, NotAllowed, NotFound, Unauthenticated
+from akount.identity import clerk, keys, organisations, sessions
+from akount.identity.identities import Identity, require_tenant
 from akount.lifecycle import Runtime
 from akount.models import Role
 from akount.watch import Watcher
 
 TICKET_SECONDS = 600
+SIGNED_IN = "signed in"
+"""The rule of a page about oneself: whoever has shown who they are may come in, in whatever tenant or none."""
+CLERK_COOKIE = "__session"
+SESSION_COOKIE = "__Host-akount"
+"""With __Host- a browser takes a cookie over https only, from this host only and for all of it."""
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 def public(view: View) -> View:
     """Anyone may come in."""
     view.rule = None  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(view: View) -> View:
+    """Who has shown who they are may come in; no tenant need be chosen and no permission be had."""
+    view.rule = SIGNED_IN  # type: ignore[attr-defined]
     return view
 
 
@@ -54,6 +69,12 @@ def call() -> Call:
     return found
 
 
+def identity() -> Identity:
+    """Who asks, on a page that may be used without choosing a tenant."""
+    found: Identity = g.identity
+    return found
+
+
 def json_object() -> dict[str, Any]:
     """The body of the request. Raises BadRequest for what is no JSON object, also for one nested a thousand deep."""
     try:
@@ -65,25 +86,102 @@ def json_object() -> dict[str, Any]:
     return sent
 
 
-def guard() -> None:
-    """Before each request: authentication, then permission; the body has not been read."""
-    view: Any = current_app.view_functions.get(request.endpoint or "")
+def recognize() -> None:
+    """Before each request, first: who is it, and in which tenant do they act? The body has not been read."""
+    if request.method == "OPTIONS":
+        return  # tells which methods there are; a browser asks before it sends who somebody is
+    view = _view()
     if view is None:
         return  # no such page: the router answers
     if not hasattr(view, "rule"):
         raise NotAllowed("This page has no rule who may see it, so nobody may.", code="no_rule")
     if view.rule is None:
         return
-    actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _by_key()
-    actor.require(view.rule)
-    g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
+    actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _in_tenant(view)
+    if actor is not None:
+        g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
 
 
-def _by_key() -> Actor:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+def permit() -> None:
+    """Before each request, last: may they?"""
+    if "call" in g and _view().rule is not SIGNED_IN:
+        g.call.actor.require(_view().rule)
+
+
+def _view() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def _in_tenant(view: Any) -> Actor | None:
+    g.identity, wanted = identify(), _wanted()
+    if wanted is not None and g.identity.operator:
+        require_tenant(runtime().database, wanted)
+    found: Actor | None = g.identity.choose(wanted) if view.rule is SIGNED_IN else g.identity.act(wanted)
+    return found
+
+
+def identify() -> Identity:
+    """Who asks: by the Authorization header if there is one, else by cookie. Raises Unauthenticated.
+
+    A browser sends its cookies whoever wrote the page: what changes something must come from a page of ours."""
+    if "Authorization" in request.headers:
+        scheme, _, token = request.headers["Authorization"].partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated
+        token = token.strip()
+        return keys.identify(runtime().database, token) if token.startswith(keys.PREFIX) else _by_clerk(token)
+    found = _by_cookie()
+    if request.method not in SAFE_METHODS:
+        require_our_page()
+    return found
+
+
+def _by_cookie() -> Identity:
+    """By Clerk's cookie, else by that of our own session."""
+    if CLERK_COOKIE in request.cookies and clerk_verifier() is not None:
+        with contextlib.suppress(Unauthenticated):
+            return _by_clerk(request.cookies[CLERK_COOKIE])
+    return sessions.identify(runtime().database, request.cookies.get(session_cookie(), ""))
+
+
+def _by_clerk(token: str) -> Identity:
+    verifier = clerk_verifier()
+    if verifier is None:
         raise Unauthenticated
-    return authenticate(runtime().database, token.strip())
+    claims = verifier.claims(token)
+    return organisations.identify(runtime().database, claims, request_id=g.request_id, address=request.remote_addr or "")
+
+
+def clerk_verifier() -> clerk.Verifier | None:
+    """Who tells good tokens of Clerk from others; None: there is no Clerk."""
+    held: clerk.Verifier | None = current_app.extensions["clerk"]
+    return held
+
+
+def session_cookie() -> str:
+    """The name of our session's cookie: development may have no https."""
+    return SESSION_COOKIE if runtime().settings.production else SESSION_COOKIE.removeprefix("__Host-")
+
+
+def require_our_page(*, known: bool = True) -> None:
+    """Raises NotAllowed unless the request comes from a page of ours or of CORS_ORIGINS.
+
+    With `known` false, where no cookie speaks for anybody yet, also a client that is no browser may pass."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is None and origin is None and not known:
+        return
+    ours = {request.host_url.rstrip("/"), *runtime().settings.browser_origins} - {"*"}
+    if site != "same-origin" and origin not in ours:
+        raise NotAllowed("This was sent by a page that is not ours; use ours, or an API key.", code="cross_site")
+
+
+def _wanted() -> uuid.UUID | None:
+    """The tenant that X-Tenant-ID names. Raises NotFound for what cannot be one."""
+    said = request.headers.get("X-Tenant-ID")
+    try:
+        return uuid.UUID(said) if said else None
+    except ValueError:
+        raise NotFound("You have no such tenant; X-Tenant-ID must name one of yours.", code="tenant_not_found") from None
 
 
 def _by_ticket() -> Actor:
@@ -96,8 +194,10 @@ def _by_ticket() -> Actor:
     return Actor(role=Role(role), tenant_id=uuid.UUID(tenant) if tenant else None)
 
 
-def new_ticket(actor: Actor, job_id: uuid.UUID) -> str:
-    """A ticket for the event stream of one job: EventSource cannot send headers."""
+def new_ticket(actor: Actor, job_id: uuid.UUID) -> str | None:
+    """A ticket for the event stream of one job: EventSource cannot send headers. None for who may not view it."""
+    if Permission.VIEW not in actor.permissions:
+        return None
     return str(_tickets().dumps([str(actor.tenant_id) if actor.tenant_id else "", str(job_id), actor.role.value]))
 
 

@@ -11,6 +11,7 @@ from flask import current_app, g, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from akount.accounts import Actor, Call, Permission
+from akount.db import see_all, see_only
 from akount.errors import BadRequest, NotAllowed, NotFound, Unauthenticated
 from akount.identity import clerk, keys, organisations, sessions
 from akount.identity.identities import Identity, require_tenant
@@ -88,6 +89,7 @@ def json_object() -> dict[str, Any]:
 
 def recognize() -> None:
     """Before each request, first: who is it, and in which tenant do they act? The body has not been read."""
+    see_all()  # this thread's last request may have been another tenant's
     if request.method == "OPTIONS":
         return  # tells which methods there are; a browser asks before it sends who somebody is
     view = _view()
@@ -100,6 +102,8 @@ def recognize() -> None:
     actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _in_tenant(view)
     if actor is not None:
         g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
+        if view.rule is not SIGNED_IN and actor.tenant_id is not None:
+            see_only(actor.tenant_id)
 
 
 def permit() -> None:

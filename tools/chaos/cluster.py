@@ -82,7 +82,10 @@ def ground(directory: Path) -> Iterator[Ground]:
 
 def ask(url: str, query: str) -> list[NamedTuple]:
     """The rows of a query."""
-    with contextlib.closing(psycopg2.connect(url, cursor_factory=NamedTupleCursor)) as connection, connection.cursor() as cursor:
+    with (
+        contextlib.closing(psycopg2.connect(url, options="-c akount.tenant=*", cursor_factory=NamedTupleCursor)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(query)
         return cursor.fetchall()
 

@@ -75,14 +75,15 @@ def test_a_step_that_fails_is_told_and_the_others_follow(runtime: Runtime) -> No
 
 
 def test_steps_that_hang_are_named_and_leave_time_for_the_others(runtime: Runtime) -> None:
+    runtime.on_close("slow", lambda: time.sleep(0.1))
     runtime.on_close("three", never)
     runtime.on_close("four", never)
     started = time.monotonic()
-    clean, said = shut(runtime, seconds=2)
+    clean, said = shut(runtime, seconds=4)
     assert time.monotonic() - started < 10, "each of the two would hang for twenty"
     assert not clean
     assert said == [("closing hangs, left behind", "four"), ("closing hangs, left behind", "three")] + [
-        ("closed", part) for part in CLOSED
+        ("closed", part) for part in ["slow", *CLOSED]
     ]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
-from tools.chaos.tree import outliving
 
 import config
 from akount.errors import Unreadable
@@ -31,6 +30,7 @@ from tools.chaos import audit
 from tools.chaos.audit import Audit
 from tools.chaos.faults import WEIGHTS, Death, faults, is_kill
 from tools.chaos.traffic import COMPLETED, MIX, Paper, papers, sendings
+from tools.chaos.tree import outliving
 
 LIMIT = 15.0
 

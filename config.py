@@ -92,6 +92,7 @@ def _number(low: int = 1, high: int | None = None) -> fields.Integer:
     return fields.Integer(validate=validate.Range(min=low, max=high))
 
 
+DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:3001", "http://127.0.0.1:3000")
 _DATABASES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg2")
 
 
@@ -141,7 +142,13 @@ class Settings:
     spaces_secret_key: str = setting(_text(), "", "its secret key", secret=True)
     spaces_region: str = setting(_text(), "us-east-1", "its region")
     # the edge
-    cors_origins: tuple[str, ...] = setting(Items(validate=_origins), (), "origins a browser may call the API from")
+    cors_origins: tuple[str, ...] = setting(
+        Items(validate=_origins), (), "origins a browser may call the API from; empty: those of development"
+    )
+    trusted_hosts: tuple[str, ...] = setting(
+        Items(), (), "names the service answers to (.example.com: and below); empty: any, which a redirect to https repeats"
+    )
+    hsts_preload: bool = setting(Switch(), False, "tell browsers that the domain may go onto their preload lists")
     trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
     rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
     jobs_per_minute: int = setting(_number(), 100, "uploads a minute of one tenant")
@@ -205,6 +212,11 @@ class Settings:
         scheme = "rediss" if self.redis_tls_enabled else "redis"
         host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host or "localhost"
         return f"{scheme}://{user}{host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def browser_origins(self) -> tuple[str, ...]:
+        """The origins that a browser may call the API from (E2)."""
+        return self.cors_origins or (() if self.production else DEVELOPMENT_ORIGINS)
 
     @property
     def storage(self) -> str:

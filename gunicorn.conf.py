@@ -28,6 +28,7 @@ timeout = 60
 graceful_timeout = settings.stop_seconds - 1  # a worker that has not ended itself by then is killed
 keepalive = 5
 control_socket_disable = True
+forwarded_allow_ips = ""  # TRUSTED_PROXY_HOPS alone says who is believed about the client
 preload_app = settings.web_preload
 accesslog = None  # the application writes one line a request, with tenant and request id
 loglevel = "warning"

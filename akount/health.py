@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from akount import backlog, connections, logs
 from akount.api.guards import public, runtime
 from akount.db import Database, schema_revision
+from akount.edge import plain_http
 from akount.errors import AkountError
 from akount.lifecycle import Runtime
 
@@ -107,6 +108,7 @@ def probes() -> Probes:
 
 @bp.get("/health/live")
 @public
+@plain_http
 def live() -> Response:
     """The process answers; nothing else is asked."""
     return jsonify({"status": "ok"})
@@ -114,6 +116,7 @@ def live() -> Response:
 
 @bp.get("/health/ready")
 @public
+@plain_http
 def ready() -> tuple[Response, int]:
     """Whether work may be sent here: 503 names the failing part."""
     answers = probes().ask("database", "migrations", "storage", "redis", "eviction")
@@ -126,6 +129,7 @@ def ready() -> tuple[Response, int]:
 
 @bp.get("/health")
 @public
+@plain_http
 def health() -> tuple[Response, int]:
     """For people and monitors: the database down is an error, Redis down is degraded."""
     answers = probes().ask("database", "storage", "redis", "queue")

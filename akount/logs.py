@@ -13,7 +13,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
-QUIET = ("pypdf", "PIL", "alembic", "huey", "urllib3")
+QUIET = ("pypdf", "PIL", "alembic", "huey", "urllib3", "flask_cors", "flask-limiter")
 
 
 def configure(*, as_json: bool, level: str) -> None:

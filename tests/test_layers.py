@@ -21,14 +21,14 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("lifecycle",),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),
-    ("scans", "records", "offline", "demo", "doctor"),
+    ("scans", "records", "edge", "offline", "demo", "doctor"),
     ("api", "admin"),
     ("health", "cli"),
     ("app", "__main__"),
     ("wsgi", "gunicorn.conf"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}
-EDGES = {"api", "admin", "health", "cli", "app"}
+EDGES = {"edge", "api", "admin", "health", "cli", "app"}
 ENGINE_LIBRARIES = {
     "pypdfium2": {"extraction.pdf", "extraction.textlayer"},
     "rapidocr": {"extraction.ocr"},

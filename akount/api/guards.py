@@ -67,6 +67,8 @@ def json_object() -> dict[str, Any]:
 
 def guard() -> None:
     """Before each request: authentication, then permission; the body has not been read."""
+    if request.method == "OPTIONS":
+        return  # tells which methods there are; a browser asks before it sends who somebody is
     view: Any = current_app.view_functions.get(request.endpoint or "")
     if view is None:
         return  # no such page: the router answers

@@ -57,8 +57,6 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     who = {"tenant": str(g.call.actor.tenant_id), "actor": g.call.actor.name} if "call" in g else {}
     quiet = request.path.startswith(QUIET_PATHS)
     say = log.debug if quiet else log.info

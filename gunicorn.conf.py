@@ -37,7 +37,7 @@ proc_name = "akount-web"
 
 def on_starting(server):
     """Refuses an old schema before there is a worker: once and in words, not as a traceback from each of them."""
-    logs.configure(as_json=settings.logs_as_json, level=settings.log_level)
+    logs.configure(as_json=settings.logs_as_json, level=settings.log_level, warnings=settings.warnings)
     database = pools.open_database(settings, 0)
     try:
         require_head(database)

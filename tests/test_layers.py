@@ -10,7 +10,7 @@ from akount.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "safety"),
     ("config",),
     ("logs",),
     ("db", "readings", "connections", "currencies", "processes"),

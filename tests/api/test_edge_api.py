@@ -90,7 +90,7 @@ TABLE = {
     "console 404": PAGE,
     "not the console": DATA,
     "docs 200": PAGE,
-    "docs file": PAGE | {"Cache-Control": "no-cache, max-age=86400, public"},
+    "docs file": PAGE | {"Cache-Control": "public, max-age=86400"},
     "docs specification": DATA,
 }
 

@@ -49,3 +49,9 @@ def test_only_the_proxies_that_were_counted_are_believed(
     with runtime.database.snapshot() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.request_id == f"behind-{hops}-proxies")).one()
     assert entry.address == address
+
+
+def test_a_doubt_about_the_settings_is_one_line_of_the_log(settings: config.Settings) -> None:
+    with Web(settings, WEB_PROCESSES="2", CORS_ORIGINS="*") as web:
+        said = [line["detail"] for line in web.lines() if line["event"] == "setting"]
+    assert said == ["CORS_ORIGINS is *: any page may call the API."]

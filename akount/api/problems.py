@@ -9,10 +9,22 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, json, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from akount import logs
-from akount.errors import AkountError, BadRequest, Refused, TooLarge
+from akount.errors import (
+    AkountError,
+    BadRequest,
+    Conflict,
+    Invalid,
+    LimitExceeded,
+    NotAllowed,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedType,
+)
 from akount.errors import NotFound as NothingHere
 
 log = logs.get(__name__)
@@ -96,21 +108,33 @@ class _Other(Refused):
     """The request was refused."""
 
 
+def code_of(status: int) -> str:
+    """The code of a refusal by the framework: that of our own error with this status, else the words of its title."""
+    known = _OURS.get(status)
+    return known.code if known else re.sub(r"\W+", "_", TITLES.get(status, "refused").lower())
+
+
+_OURS: dict[int, type[AkountError]] = {
+    error.status: error
+    for error in (
+        *(BadRequest, Unauthenticated, NotAllowed, NothingHere, Conflict, TooLarge, UnsupportedType, Invalid, LimitExceeded),
+        *(Unavailable, AkountError),
+    )
+}
+
+
 def _translated(error: HTTPException) -> Response:
     """The framework's own refusals, without its words."""
-    if error.code == 404:
+    status = error.code or 500
+    if status == 404:
         return problem(NothingHere("There is no such page."))
-    if error.code == 413:
-        return problem(TooLarge())
-    if error.code == 400:
-        return problem(BadRequest())
-    other = _Other(
-        TITLES.get(error.code or 400, "Refused") + ".", code=re.sub(r"\W+", "_", TITLES.get(error.code or 0, "refused").lower())
-    )
-    other.status = error.code or 400  # type: ignore[misc]
+    if status in _OURS:
+        return problem(_OURS[status]())
+    other = _Other(f"{TITLES.get(status, 'Refused')}.", code=code_of(status))
+    other.status = status  # type: ignore[misc]
     response = problem(other)
-    if error.code == 405 and getattr(error, "valid_methods", None):
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
 
 

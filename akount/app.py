@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from akount import connections, edge, health
+from akount import connections, edge, health, throttle
 from akount.api import guards, jobs, openapi, problems, records, system, uploads
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
@@ -33,8 +33,11 @@ def create_app(settings: Settings) -> Flask:
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
-    edge.init_app(app, settings)  # who is believed, what browsers are told
-    app.before_request(guards.guard)  # then who may come in; no body has been read yet
+    edge.init_app(app, settings)  # whose word about the client is believed, what browsers are told
+    throttle.guard_door(app, settings, runtime.limiter.windows)
+    app.before_request(guards.recognize)
+    throttle.count_users(app, settings, runtime.limiter.windows)
+    app.before_request(guards.permit)  # only now is a body read
 
     app.register_blueprint(health.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")

@@ -103,7 +103,7 @@ def _known_host(names: tuple[str, ...]) -> None:
     """A redirect repeats the name that the client called us by: where TRUSTED_HOSTS says which are ours, others are refused.
 
     Probes know us by our address, and get no redirects."""
-    if names and not request.path.startswith(PROBED) and not host_is_trusted(request.host, names):
+    if names and not probed() and not host_is_trusted(request.host, names):
         raise BadRequest("The service is not known by this host name.", code="unknown_host")
 
 
@@ -126,6 +126,11 @@ def _empty(response: Response) -> Response:
     response.set_data(b"")
     del response.headers["Content-Type"]
     return response
+
+
+def probed() -> bool:
+    """Whether the page is asked from inside the house, by machines that look after us."""
+    return _below(PROBED)
 
 
 def _below(paths: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""How many documents a tenant may send a minute: one count for all processes in Redis, else one in this process (R10)."""
+"""How often something may be done in a minute: one count for all processes in Redis, else one in this process (R10, E3)."""
 
 from __future__ import annotations
 
@@ -6,70 +6,110 @@ import math
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from typing import TypeVar
 
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from akount.connections import FAULTS, TIMEOUT, Outage, redis_pool
 from akount.errors import LimitExceeded
 from config import Settings
 
 WINDOW_SECONDS = 60
+Answer = TypeVar("Answer")
 
 
-class Limiter:
-    """JOBS_PER_MINUTE submissions of each tenant in any 60 seconds; in Redis a slot is taken in one step, by one script.
+class Windows:
+    """Moving windows; in Redis a slot is taken in one step, by one script. Nothing here fails: with Redis away each process
+    counts for itself at once, and finds Redis again by itself (connections.Outage).
 
-    Redis away: each process counts for itself at once, and finds Redis again by itself (connections.Outage)."""
+    A process has one, whatever it counts, so that whoever is counted twice in a request waits for an outage once."""
 
-    def __init__(self, settings: Settings, *, seconds: int = WINDOW_SECONDS) -> None:
-        self._limit = RateLimitItemPerSecond(settings.jobs_per_minute, seconds, namespace="jobs")
+    def __init__(self, settings: Settings) -> None:
         self._outage = Outage("limiter")
-        self._shared: MovingWindowRateLimiter | None = None
-        self._own: MovingWindowRateLimiter | None = None
+        self._shared: RedisStorage | None = None
+        self._own: MemoryStorage | None = None
         self._lock = threading.Lock()
         self._pool = None
         if settings.redis is not None:
             self._pool = redis_pool(settings, timeout=TIMEOUT, retries=1, connections=settings.web_threads)
             # the pool knows the address: the URL here only says that it is one of Redis
-            self._shared = MovingWindowRateLimiter(RedisStorage("redis://", connection_pool=self._pool, key_prefix="akount"))
+            self._shared = RedisStorage("redis://", connection_pool=self._pool, key_prefix="akount")
 
-    def admit(self, tenant_id: uuid.UUID) -> None:
-        """Takes a slot of the tenant. Raises LimitExceeded with the numbers and the seconds until the next slot is free."""
-        free_at = self._take(str(tenant_id))
-        if free_at is None:
-            return
-        count, window = self._limit.amount, self._limit.get_expiry()
-        wait = max(1, math.ceil(free_at - time.time()))
-        raise LimitExceeded(
-            f"{count} documents may be sent in any {window} seconds, and {count} were; send the next in {wait} s.",
-            code="job_limit",
-            retry_after=wait,
-            headers={"RateLimit-Limit": str(count), "RateLimit-Remaining": "0", "RateLimit-Reset": str(wait)},
-        )
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Takes slots of a window of `limit` in `expiry` seconds. False: not so many are free."""
+        return self._ask(lambda storage: storage.acquire_entry(key, limit, expiry, amount))
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """When the oldest of the slots that are taken was taken, and how many are."""
+        return self._ask(lambda storage: storage.get_moving_window(key, limit, expiry))
 
     def close(self) -> None:
         """Lets go of its connections."""
         if self._pool is not None:
             self._pool.disconnect()
 
-    def _take(self, tenant: str) -> float | None:
-        """None: a slot was taken. Else the time when the next one is free."""
+    def _ask(self, ask: Callable[[RedisStorage | MemoryStorage], Answer]) -> Answer:
         if self._shared is not None and not self._outage.resting():
             try:
-                free_at = self._ask(self._shared, tenant)
+                answer = ask(self._shared)
             except FAULTS as error:
                 self._outage.begin(error)
             else:
                 self._outage.end()
-                return free_at
+                return answer
         with self._lock:
-            self._own = self._own or MovingWindowRateLimiter(MemoryStorage())  # only now: it starts a thread
-            return self._ask(self._own, tenant)
+            self._own = self._own or MemoryStorage()  # only now: it starts a thread
+            return ask(self._own)
 
-    def _ask(self, window: MovingWindowRateLimiter, tenant: str) -> float | None:
-        if window.hit(self._limit, tenant):
-            return None
-        state = window.get_window_stats(self._limit, tenant)
-        return state.reset_time if state.remaining <= 0 else time.time()
+
+class Lent(MemoryStorage):
+    """The windows of the process for a library that wants to be told an address, `akount://`, and options."""
+
+    STORAGE_SCHEME = ["akount"]  # noqa: RUF012  so the library has it
+
+    def __init__(self, _uri: str, *, windows: Windows) -> None:
+        super().__init__()
+        self._windows = windows
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """As Windows does."""
+        return self._windows.acquire_entry(key, limit, expiry, amount)
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """As Windows does."""
+        return self._windows.get_moving_window(key, limit, expiry)
+
+
+def numbers(limit: int, remaining: int, seconds: float) -> dict[str, str]:
+    """The headers that tell of a limit; `seconds` until a slot is free again, or the next one that is taken."""
+    reset = str(max(0, math.ceil(seconds)))
+    return {"RateLimit-Limit": str(limit), "RateLimit-Remaining": str(remaining), "RateLimit-Reset": reset}
+
+
+class Limiter:
+    """JOBS_PER_MINUTE submissions of each tenant in any 60 seconds."""
+
+    def __init__(self, settings: Settings, *, seconds: int = WINDOW_SECONDS) -> None:
+        self.windows = Windows(settings)
+        self._limit = RateLimitItemPerSecond(settings.jobs_per_minute, seconds, namespace="jobs")
+
+    def admit(self, tenant_id: uuid.UUID) -> None:
+        """Takes a slot of the tenant. Raises LimitExceeded with the numbers and the seconds until the next slot is free."""
+        count, seconds = self._limit.amount, self._limit.get_expiry()
+        window = (self._limit.key_for(str(tenant_id)), count, seconds)
+        if self.windows.acquire_entry(*window):
+            return
+        oldest, taken = self.windows.get_moving_window(*window)
+        wait = max(1, math.ceil(oldest + seconds - time.time())) if taken >= count else 1
+        raise LimitExceeded(
+            f"{count} documents may be sent in any {seconds} seconds, and {count} were; send the next in {wait} s.",
+            code="job_limit",
+            retry_after=wait,
+            headers=numbers(count, 0, wait),
+        )
+
+    def close(self) -> None:
+        """Lets go of its connections."""
+        self.windows.close()

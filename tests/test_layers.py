@@ -23,12 +23,12 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("tasks", "supervisor", "webserver"),
     ("scans", "records", "edge", "offline", "demo", "doctor"),
     ("api", "admin"),
-    ("health", "cli"),
+    ("health", "throttle", "cli"),
     ("app", "__main__"),
     ("wsgi", "gunicorn.conf"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}
-EDGES = {"edge", "api", "admin", "health", "cli", "app"}
+EDGES = {"edge", "throttle", "api", "admin", "health", "cli", "app"}
 ENGINE_LIBRARIES = {
     "pypdfium2": {"extraction.pdf", "extraction.textlayer"},
     "rapidocr": {"extraction.ocr"},
@@ -120,6 +120,7 @@ def test_nobody_else_builds_a_connection_to_redis() -> None:
 
 def test_only_the_limiter_counts() -> None:
     assert {room(name) for name in users("limits")} == {"limits"}
+    assert {room(name) for name in users("flask_limiter")} == {"throttle"}
 
 
 def test_the_edges_and_the_engines_do_not_speak_sql() -> None:

@@ -65,20 +65,44 @@ def json_object() -> dict[str, Any]:
     return sent
 
 
-def guard() -> None:
-    """Before each request: authentication, then permission; the body has not been read."""
+CREDENTIAL_COOKIES = ("__session", "__Host-akount", "akount")
+
+
+def signs() -> bool:
+    """Whether the request brings something to sign in with, be it good or bad."""
+    return "Authorization" in request.headers or "ticket" in request.args or any(c in request.cookies for c in CREDENTIAL_COOKIES)
+
+
+def caller() -> str:
+    """Who asks, as limits count them: the user, whatever keys they have, else the key; empty for who is not known."""
+    actor: Actor | None = g.get("actor")
+    if actor is None:
+        return ""
+    return f"user:{actor.user_id}" if actor.user_id else f"key:{actor.key_id}" if actor.key_id else ""
+
+
+def recognize() -> None:
+    """Before each request, first: who is it? The body has not been read."""
     if request.method == "OPTIONS":
         return  # tells which methods there are; a browser asks before it sends who somebody is
-    view: Any = current_app.view_functions.get(request.endpoint or "")
+    view = _view()
     if view is None:
         return  # no such page: the router answers
     if not hasattr(view, "rule"):
         raise NotAllowed("This page has no rule who may see it, so nobody may.", code="no_rule")
-    if view.rule is None:
-        return
-    actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _by_key()
-    actor.require(view.rule)
-    g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
+    if view.rule is not None:
+        g.actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _by_key()
+
+
+def permit() -> None:
+    """Before each request, last: may they?"""
+    if "actor" in g:
+        g.actor.require(_view().rule)
+        g.call = Call(g.actor, request_id=g.request_id, address=request.remote_addr or "")
+
+
+def _view() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")
 
 
 def _by_key() -> Actor:

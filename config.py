@@ -162,6 +162,15 @@ class Settings:
     hsts_preload: bool = setting(Switch(), False, "tell browsers that the domain may go onto their preload lists")
     trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
     rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
+    metrics_token: str = setting(
+        _text(validate.Length(min=16, error="Must have at least 16 characters.")),
+        "",
+        "lets a monitor read /metrics (Bearer); empty: in production nobody may, else who asks from this machine",
+        secret=True,
+    )
+    worker_metrics_port: int = setting(
+        _number(0, 65535), 0, "port at which the workers of a machine show their numbers; 0: /metrics of the web server shows them"
+    )
     failed_sign_ins_per_minute: int = setting(_number(), 10, "so often an address may bring a wrong key, token or ticket a minute")
     jobs_per_minute: int = setting(_number(), 100, "uploads a minute of one tenant")
     clerk_secret_key: str = setting(_text(_starts("sk_test_", "sk_live_")), "", "Clerk's secret key", secret=True)

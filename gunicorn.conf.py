@@ -2,7 +2,7 @@
 
 import sys
 
-from akount import logs, pools
+from akount import exposition, logs, metrics, pools
 from akount.db import require_head
 from akount.errors import AkountError, SettingsError
 from akount.webserver import WebWorker, take_charge
@@ -46,6 +46,7 @@ def on_starting(server):
         give_up(error)
     finally:
         database.close()
+    metrics.share(exposition.directory(settings), exposition.WEB)
     server.ties = take_charge(server)
 
 
@@ -62,3 +63,8 @@ def on_exit(server):
     """The server ends as badly as its worst worker: 1 when one was killed, cut requests off or left something open."""
     if not server.ties.clean:
         sys.exit(1)
+
+
+def child_exit(server, worker):  # noqa: ARG001
+    """A process that died has no requests in hand any more, however it died."""
+    metrics.process_died(worker.pid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from akount import connections, edge, health, throttle
+from akount import connections, edge, health, monitoring, throttle
 from akount.api import guards, jobs, openapi, problems, records, system, uploads
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
@@ -32,6 +32,8 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
+    app.extensions["lookout"] = monitoring.Lookout()
+
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
     edge.init_app(app, settings)  # whose word about the client is believed, what browsers are told
     throttle.guard_door(app, settings, runtime.limiter.windows)
@@ -40,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
     app.before_request(guards.permit)  # only now is a body read
 
     app.register_blueprint(health.bp)
+    app.register_blueprint(monitoring.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
     app.register_blueprint(system.bp, url_prefix="/api/system")
     app.register_blueprint(openapi.bp, url_prefix="/api")

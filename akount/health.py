@@ -10,8 +10,9 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from akount import backlog, connections, logs
+from akount import backlog, census, connections, logs
 from akount.api.guards import public, runtime
+from akount.census import Census
 from akount.db import Database, schema_revision
 from akount.edge import plain_http
 from akount.errors import AkountError
@@ -38,10 +39,11 @@ class Probes:
             "migrations": self._migrations,
             "storage": runtime.storage.ping,
             "queue": self._queue,
+            "census": self._census,
         }
         if self._redis is not None:
             self._probes |= {"redis": self._redis.ping, "eviction": self._eviction}
-        self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis")}
+        self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis", "census")}
 
     def ask(self, *names: str) -> dict[str, Any]:
         """Name → what the probe answered; an error is the exception itself, a late probe a TimeoutError."""
@@ -87,6 +89,10 @@ class Probes:
     def _queue(self) -> dict[str, dict[str, int]]:
         with self._database.snapshot() as session:
             return backlog.counts(session)
+
+    def _census(self) -> Census:
+        with self._database.snapshot() as session:
+            return census.take(session)
 
     def _eviction(self) -> None:
         """R9: a Redis that evicts loses messages."""

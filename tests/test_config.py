@@ -288,7 +288,7 @@ def test_a_value_is_shown_without_what_is_secret_in_it(load: Load, name: str, va
 
 @pytest.mark.parametrize("name", [n for n in SECRETS if not n.endswith("_URL")])
 def test_a_secret_is_shown_only_as_set(load: Load, name: str) -> None:
-    value = "sk_test_Hunter2"
+    value = "sk_test_Hunter2-and-more"
     settings = load(SPACES | {name: value})
     assert config.masked(settings, declared(name)) == "set"  # type: ignore[arg-type]
 

@@ -13,22 +13,23 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "connections", "currencies", "processes"),
-    ("checks", "models"),
+    ("db", "readings", "connections", "currencies", "metrics", "processes"),
+    ("checks", "exposition", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
     ("operations",),
-    ("lifecycle",),
+    ("census", "lifecycle"),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),
     ("scans", "records", "edge", "offline", "demo", "doctor"),
     ("api", "admin"),
     ("health", "throttle", "cli"),
+    ("monitoring",),
     ("app", "__main__"),
     ("wsgi", "gunicorn.conf"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}
-EDGES = {"edge", "throttle", "api", "admin", "health", "cli", "app"}
+EDGES = {"edge", "throttle", "monitoring", "api", "admin", "health", "cli", "app"}
 ENGINE_LIBRARIES = {
     "pypdfium2": {"extraction.pdf", "extraction.textlayer"},
     "rapidocr": {"extraction.ocr"},

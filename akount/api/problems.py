@@ -11,7 +11,7 @@ import structlog
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from akount import logs
+from akount import logs, metrics
 from akount.errors import (
     AkountError,
     BadRequest,
@@ -63,6 +63,7 @@ def _begin() -> None:
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if SANE_ID.fullmatch(sent) else uuid.uuid4().hex
     g.started = time.monotonic()
+    metrics.request_began()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
@@ -72,8 +73,10 @@ def _end(response: Response) -> Response:
     who = {"tenant": str(g.call.actor.tenant_id), "actor": g.call.actor.name} if "call" in g else {}
     quiet = request.path.startswith(QUIET_PATHS)
     say = log.debug if quiet else log.info
-    ms = round((time.monotonic() - g.started) * 1000, 1)
-    say("request", method=request.method, path=request.path, status=response.status_code, ms=ms, **who)
+    response.call_on_close(metrics.request_ended)
+    seconds = time.monotonic() - g.started
+    metrics.answered(request.method, request.url_rule.rule if request.url_rule else "", response.status_code, seconds)
+    say("request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1), **who)
     return response
 
 
@@ -89,6 +92,8 @@ def problem(error: AkountError) -> Response:
     }
     if error.errors:
         body["errors"] = error.errors
+    if error.status == 429:
+        metrics.refused(error.code)
     response = Response(json.dumps(body) + "\n", error.status, content_type="application/problem+json")
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -23,7 +23,15 @@ from akount.operations import Action
 from make import submitted
 from people import People, Person, key_with_role, settle_in
 
-PUBLIC = {"/health", "/health/live", "/health/ready", "/api/openapi.json", "/api/docs", "/api/docs/static/<path:filename>"}
+PUBLIC = {
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/api/openapi.json",
+    "/api/docs",
+    "/api/docs/static/<path:filename>",
+}
 """What anyone may see. A page comes onto this list by somebody's decision, not by itself."""
 LISTS = {f"/api/business/{kind.plural}" for kind in KINDS.values()} | {"/api/system/jobs/failed"}
 EMPTY = ({"items": [], "nextCursor": None}, {"jobs": [], "nextCursor": None})

@@ -7,6 +7,7 @@ repeats a secret's value.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import os
 import re
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 DEBUG_SWITCHES = ("FLASK_DEBUG", "DEBUG")
 """Not ours, but Flask heeds the one, and the other is somebody's wish: neither may be on in production."""
+DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:3001", "http://127.0.0.1:3000")
+"""Where a frontend under development runs (E2)."""
 
 
 class Switch(fields.Boolean):
@@ -100,7 +103,25 @@ def _number(low: int = 1, high: int | None = None) -> fields.Integer:
     return fields.Integer(validate=validate.Range(min=low, max=high))
 
 
-DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:3001", "http://127.0.0.1:3000")
+def _clerk_host(publishable_key: str) -> str:
+    """The host that a publishable key names, in base64 with a $ at its end; empty when it names none."""
+    coded = publishable_key.removeprefix("pk_live_").removeprefix("pk_test_")
+    try:
+        named = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode("ascii")
+    except ValueError:  # not base64, or not ASCII
+        return ""
+    return named[:-1] if re.fullmatch(r"[a-z0-9][a-z0-9.\-]*(:\d{1,5})?\$", named) else ""
+
+
+@dataclass(frozen=True)
+class ClerkInstance:
+    """Whose session tokens are accepted: where its keys are, what it calls itself, and which frontends it may have signed for."""
+
+    jwks_url: str
+    issuer: str
+    parties: tuple[str, ...]
+
+
 _DATABASES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg2")
 
 
@@ -180,6 +201,15 @@ class Settings:
         "Clerk's publishable key",
         aliases=("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY",),
     )
+    clerk_jwks_url: str = setting(
+        _text(_url("https", "http")), "", "where Clerk's public keys are read; empty: at the instance of the publishable key"
+    )
+    clerk_issuer: str = setting(
+        _text(_url("https", "http")), "", "who must have issued a Clerk token; empty: the instance of the publishable key"
+    )
+    clerk_authorized_parties: tuple[str, ...] = setting(
+        Items(validate=_origins), (), "origins whose Clerk tokens are accepted; empty: CORS_ORIGINS"
+    )
     # other people's engines and scanners
     mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
     anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
@@ -244,6 +274,15 @@ class Settings:
         """Where files are kept, as a URL."""
         bucket = f"s3://{self.spaces_bucket}" if self.spaces_bucket else ""
         return self.storage_url or bucket or (self.directory / "files").as_uri()
+
+    @property
+    def clerk(self) -> ClerkInstance | None:
+        """The instance of Clerk whose tokens are accepted; None: there is none, or its settings do not say which."""
+        host = _clerk_host(self.clerk_publishable_key)
+        issuer = self.clerk_issuer or (f"https://{host}" if host else "")
+        jwks_url = self.clerk_jwks_url or (f"https://{host}/.well-known/jwks.json" if host else "")
+        parties = self.clerk_authorized_parties or self.browser_origins
+        return ClerkInstance(jwks_url, issuer, tuple(p for p in parties if p != "*")) if issuer and jwks_url else None
 
     @property
     def logs_as_json(self) -> bool:
@@ -325,8 +364,20 @@ def _contradictions(settings: Settings) -> list[str]:
         problems += [f"{name}: Must be set together with the other SPACES_ settings." for name in missing]
     if settings.review_confidence > settings.auto_create_confidence:
         problems.append("REVIEW_CONFIDENCE: Must not be above AUTO_CREATE_CONFIDENCE.")
+    problems += _clerk_problems(settings)
     if settings.redis_tls_ca_file and not Path(settings.redis_tls_ca_file).is_file():
         problems.append("REDIS_TLS_CA_FILE: There is no such file.")
+    return problems
+
+
+def _clerk_problems(settings: Settings) -> list[str]:
+    problems = []
+    if settings.clerk_publishable_key and not _clerk_host(settings.clerk_publishable_key):
+        problems.append("CLERK_PUBLISHABLE_KEY: Names no instance of Clerk; copy it again from Clerk's dashboard.")
+    elif settings.clerk is None and (settings.clerk_jwks_url or settings.clerk_issuer):
+        problems.append("CLERK_ISSUER: Must be set together with CLERK_JWKS_URL where there is no CLERK_PUBLISHABLE_KEY.")
+    if settings.clerk is not None and not settings.clerk.parties:
+        problems.append("CLERK_AUTHORIZED_PARTIES: Must name the origins of the frontend (or CORS_ORIGINS must).")
     return problems
 
 
@@ -336,6 +387,9 @@ def _unsafe(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         "SECRET_KEY": safety.secret_faults(settings.secret_key),
         "CLERK_SECRET_KEY": safety.key_faults(settings.clerk_secret_key),
         "CLERK_PUBLISHABLE_KEY": safety.key_faults(settings.clerk_publishable_key),
+        "CLERK_JWKS_URL": safety.url_faults(settings.clerk_jwks_url),
+        "CLERK_ISSUER": safety.url_faults(settings.clerk_issuer),
+        "CLERK_AUTHORIZED_PARTIES": safety.origin_faults(settings.clerk_authorized_parties),
         "CORS_ORIGINS": safety.origin_faults(settings.cors_origins),
         "REDIS_TLS_VERIFY": [] if settings.redis_tls_verify else ["Must not be off in production; give REDIS_TLS_CA_FILE instead."],
     }

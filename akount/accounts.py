@@ -1,26 +1,19 @@
-"""Who acts: tenants, entities, users, roles, API keys, and the one map that says which role may do what (A1)."""
+"""Who acts: tenants, entities, users, roles, and the one map that says which role may do what (A1)."""
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
-import hashlib
-import secrets
+import re
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from akount import audit
-from akount.db import Database, now
-from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound, Unauthenticated
-from akount.models import ApiKey, Entity, Membership, Role, Tenant, User
-
-KEY_PREFIX = "ak_"
-LAST_USE_SECONDS = 60
-"""The last use of a key is noted to the minute: not every request should write."""
+from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound
+from akount.models import Entity, Membership, Role, Tenant, User
 
 
 class Permission(enum.StrEnum):
@@ -34,13 +27,15 @@ class Permission(enum.StrEnum):
     "see failed jobs and do something with many of them"
     CONSENT = "consent"
     "one's own consent to automatic drafts and hosted engines"
+    KEYS = "keys"
+    "make, list and revoke the API keys of the tenant"
 
 
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE},
-    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE},
+    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
+    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
     Role.ACCOUNTANT: _BOOKKEEPING,
     Role.BOOKKEEPER: _BOOKKEEPING,
     Role.INVESTOR: _EVERYBODY,
@@ -58,6 +53,8 @@ class Actor:
     tenant_id: uuid.UUID | None
     user_id: uuid.UUID | None = None
     key_id: uuid.UUID | None = None
+    scopes: frozenset[Permission] | None = None
+    "what is left of the role's permissions; None: all of them"
 
     @property
     def name(self) -> str:
@@ -70,13 +67,21 @@ class Actor:
     def tenant(self) -> uuid.UUID:
         """The tenant acted in. Raises BadRequest for an operator, who must choose one."""
         if self.tenant_id is None:
-            raise BadRequest("Choose a tenant: an operator belongs to none.", code="tenant_required")
+            raise BadRequest("An operator belongs to no tenant: say which in the header X-Tenant-ID.", code="tenant_required")
         return self.tenant_id
 
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What this actor may do."""
+        granted = PERMISSIONS[self.role]
+        return granted if self.scopes is None else granted & self.scopes
+
     def require(self, permission: Permission) -> None:
-        """Raises NotAllowed unless the role may."""
+        """Raises NotAllowed unless the actor may."""
         if permission not in PERMISSIONS[self.role]:
             raise NotAllowed(f"The role {self.role} lacks the permission {permission!s}.")
+        if permission not in self.permissions:
+            raise NotAllowed(f"This key is not for the permission {permission!s}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +97,8 @@ SHELL = Call(Actor(role=Role.OPERATOR, tenant_id=None))
 """An operator at the command line."""
 
 
-_VALID_KEY = select(ApiKey).where(ApiKey.hash == bindparam("hash"), ApiKey.revoked_at.is_(None))
-
-
-def authenticate(database: Database, token: str) -> Actor:
-    """Whose API key this is. Raises Unauthenticated, with one and the same answer whatever is wrong."""
-    if not token.startswith(KEY_PREFIX) or len(token) > 100:
-        raise Unauthenticated
-    with database.snapshot() as session:
-        key = session.scalar(_VALID_KEY, {"hash": _hash(token)})
-    if key is None:
-        raise Unauthenticated
-    at = now()
-    if key.last_used_at is None or at - key.last_used_at > dt.timedelta(seconds=LAST_USE_SECONDS):
-        with database.transaction() as session:
-            session.execute(update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=at))
-    return Actor(role=key.role, tenant_id=None if key.role is Role.OPERATOR else key.tenant_id, user_id=key.user_id, key_id=key.id)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def add_tenant(session: Session, name: str) -> tuple[Tenant, Entity]:
-    """A new tenant with one entity of the same name."""
+def add_tenant(session: Session, name: str, organisation: str | None = None) -> tuple[Tenant, Entity]:
+    """A new tenant with one entity of the same name; with an organisation of Clerk its members are at home there."""
     if not name.strip():
         raise Invalid("A tenant needs a name.")
     tenant = Tenant(name=name.strip())
@@ -124,50 +107,97 @@ def add_tenant(session: Session, name: str) -> tuple[Tenant, Entity]:
     entity = Entity(tenant_id=tenant.id, name=tenant.name)
     session.add(entity)
     session.flush()
-    _shell(session, tenant.id, "tenant.add", f"tenant:{tenant.id}")
+    note(session, SHELL, "tenant.add", f"tenant:{tenant.id}", tenant_id=tenant.id)
+    if organisation is not None:
+        link_tenant(session, tenant.id, organisation)
     return tenant, entity
 
 
-def add_user(session: Session, email: str, tenant_id: uuid.UUID, role: Role) -> User:
-    """A user in a tenant; one who is known already becomes a member of this tenant too."""
-    address = email.strip().lower()
-    if address.count("@") != 1 or len(address) > 320:
-        raise Invalid("That is not an e-mail address.")
-    _tenant(session, tenant_id)
-    user = session.scalar(select(User).where(User.email == address))
+def link_tenant(session: Session, tenant_id: uuid.UUID, organisation: str) -> None:
+    """From now on the members of an organisation of Clerk are at home in a tenant. Raises Conflict for one that is elsewhere."""
+    tenant = _tenant(session, tenant_id)
+    tenant.clerk_org_id = _clerk_id(organisation, "org_")
+    _flush(session, "This organisation is linked to another tenant already.")
+    note(session, SHELL, "tenant.link", f"tenant:{tenant_id}", organisation, tenant_id=tenant_id)
+
+
+def link_user(session: Session, who: str, clerk_id: str) -> None:
+    """From now on a user may also come in by Clerk. Raises Conflict for a Clerk user who is known as somebody else."""
+    user = user_of(session, who)
+    user.clerk_id = _clerk_id(clerk_id, "user_")
+    _flush(session, "This user of Clerk is known as somebody else already.")
+    note(session, SHELL, "user.link", f"user:{user.id}", clerk_id)
+
+
+def add_user(session: Session, email: str, tenant_id: uuid.UUID | None, role: Role) -> User:
+    """A user in a tenant; one who is known already becomes a member of this tenant too.
+
+    An operator belongs to no tenant, everybody else to one. Raises Conflict for who is both or a member already."""
+    if (role is Role.OPERATOR) is not (tenant_id is None):
+        raise Invalid("An operator belongs to no tenant; every other role is one in a tenant.")
+    user = session.scalar(select(User).where(User.email == (address := _address(email))))
     if user is None:
         user = User(email=address)
         session.add(user)
         session.flush()
-    session.add(Membership(user_id=user.id, tenant_id=tenant_id, role=role))
-    try:
-        session.flush()
-    except IntegrityError:
-        raise Conflict("This user belongs to the tenant already.") from None
-    _shell(session, tenant_id, "user.add", f"user:{user.id}")
+    if tenant_id is None:
+        _make_operator(session, user)
+    else:
+        _make_member(session, user, tenant_id, role)
+    note(session, SHELL, "user.add", f"user:{user.id}", f"as {role}", tenant_id=tenant_id)
     return user
 
 
-def add_key(session: Session, tenant_id: uuid.UUID, role: Role, name: str, user_id: uuid.UUID | None = None) -> tuple[ApiKey, str]:
-    """A new API key and, this once, the key itself. With a user, that user's consents count for its uploads."""
+def _make_operator(session: Session, user: User) -> None:
+    if session.scalar(select(Membership).where(Membership.user_id == user.id).limit(1)) is not None:
+        raise Conflict("This user belongs to a tenant; an operator belongs to none: use another address.")
+    user.operator = True
+
+
+def _make_member(session: Session, user: User, tenant_id: uuid.UUID, role: Role) -> None:
     _tenant(session, tenant_id)
-    if user_id is not None and membership(session, user_id, tenant_id) is None:
-        raise NotFound("There is no such user in this tenant.")
-    token = KEY_PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey(tenant_id=tenant_id, user_id=user_id, name=name, role=role, hash=_hash(token))
-    session.add(key)
+    if user.operator:
+        raise Conflict("This user is an operator, who belongs to no tenant: use another address.")
+    session.add(Membership(user_id=user.id, tenant_id=tenant_id, role=role))
+    _flush(session, "This user belongs to the tenant already.")
+
+
+def change_role(session: Session, who: str, tenant_id: uuid.UUID, role: Role) -> None:
+    """Makes a member something else, by hand: from now on no token of Clerk changes it. Raises NotFound."""
+    if role is Role.OPERATOR:
+        raise Invalid("An operator belongs to no tenant.")
+    member = _member(session, who, tenant_id)
+    reason = f"{member.role} to {role}"
+    member.role, member.role_as_of = role, None
+    note(session, SHELL, "user.role", f"user:{member.user_id}", reason, tenant_id=tenant_id)
+
+
+def remove_user(session: Session, who: str, tenant_id: uuid.UUID) -> None:
+    """Takes a user out of a tenant, at once: sessions and keys of theirs open nothing there any more. Raises NotFound.
+
+    Who is still in the tenant's organisation at Clerk comes back with the next token: they have to be taken out there first."""
+    member = _member(session, who, tenant_id)
+    session.delete(member)
     session.flush()
-    _shell(session, tenant_id, "key.add", f"key:{key.id}")
-    return key, token
+    note(session, SHELL, "user.remove", f"user:{member.user_id}", tenant_id=tenant_id)
 
 
-def revoke_key(session: Session, key_id: uuid.UUID) -> None:
-    """From now on the key opens nothing. Raises NotFound."""
-    key = session.get(ApiKey, key_id)
-    if key is None:
-        raise NotFound("There is no such key.")
-    key.revoked_at = key.revoked_at or now()
-    _shell(session, key.tenant_id, "key.revoke", f"key:{key.id}")
+def _member(session: Session, who: str, tenant_id: uuid.UUID) -> Membership:
+    member = membership(session, user_of(session, who).id, tenant_id)
+    if member is None:
+        raise NotFound("This user does not belong to the tenant.")
+    return member
+
+
+def user_of(session: Session, who: str) -> User:
+    """The user with this address or this id. Raises NotFound."""
+    try:
+        user = session.get(User, uuid.UUID(who))
+    except ValueError:
+        user = session.scalar(select(User).where(User.email == who.strip().lower()))
+    if user is None:
+        raise NotFound("There is no user with this address or id.")
+    return user
 
 
 def membership(session: Session, user_id: uuid.UUID | None, tenant_id: uuid.UUID) -> Membership | None:
@@ -207,11 +237,11 @@ def entity_of(session: Session, tenant_id: uuid.UUID, entity_id: uuid.UUID | Non
     return entities[0]
 
 
-def note(session: Session, call: Call, action: str, target: str, reason: str = "") -> None:
-    """The audit entry of what a caller did, in the transaction of the deed."""
+def note(session: Session, call: Call, action: str, target: str, reason: str = "", *, tenant_id: uuid.UUID | None = None) -> None:
+    """The audit entry of what a caller did, in the transaction of the deed; `tenant_id` where it is not the caller's own."""
     audit.record(
         session,
-        tenant_id=call.actor.tenant_id,
+        tenant_id=tenant_id or call.actor.tenant_id,
         actor=call.actor.name,
         role=call.actor.role,
         action=action,
@@ -229,5 +259,22 @@ def _tenant(session: Session, tenant_id: uuid.UUID) -> Tenant:
     return tenant
 
 
-def _shell(session: Session, tenant_id: uuid.UUID, action: str, target: str) -> None:
-    audit.record(session, tenant_id=tenant_id, actor="shell", role=Role.OPERATOR, action=action, target=target)
+def _address(email: str) -> str:
+    address = email.strip().lower()
+    if address.count("@") != 1 or len(address) > 320 or not address.isprintable():
+        raise Invalid("That is not an e-mail address.")
+    return address
+
+
+def _clerk_id(said: str, prefix: str) -> str:
+    if not re.fullmatch(rf"{prefix}\w{{1,59}}", said, re.ASCII):
+        raise Invalid(f"An id of Clerk is expected that begins with {prefix}.")
+    return said
+
+
+def _flush(session: Session, already: str) -> None:
+    """Raises Conflict with the sentence where the database knows such a one."""
+    try:
+        session.flush()
+    except IntegrityError:
+        raise Conflict(already) from None

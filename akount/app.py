@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from akount import connections, edge, health, monitoring, throttle
-from akount.api import guards, jobs, openapi, problems, records, system, uploads
+from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
+from akount.identity import clerk
+from akount.identity.throttle import Throttle
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
@@ -33,6 +35,8 @@ def create_app(settings: Settings) -> Flask:
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
     app.extensions["lookout"] = monitoring.Lookout()
+    app.extensions["clerk"] = clerk.open_verifier(settings)
+    app.extensions["throttle"] = Throttle(runtime.limiter.windows)
 
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
     edge.init_app(app, settings)  # whose word about the client is believed, what browsers are told
@@ -45,6 +49,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(monitoring.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
     app.register_blueprint(system.bp, url_prefix="/api/system")
+    app.register_blueprint(keys.bp, url_prefix="/api/system/keys")
+    app.register_blueprint(session.bp, url_prefix="/api/session")
     app.register_blueprint(openapi.bp, url_prefix="/api")
     for kind in KINDS.values():
         at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}

@@ -11,8 +11,10 @@ import fcntl
 import os
 import re
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -85,6 +87,21 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+SEES_ALL = "*"
+_seen: ContextVar[str] = ContextVar("seen", default=SEES_ALL)
+
+
+def see_only(tenant_id: uuid.UUID) -> None:
+    """From now on this thread's sessions see and write the rows of one tenant only: Postgres keeps it (migration 0006),
+    also where a filter was forgotten. SQLite has no such wall."""
+    _seen.set(str(tenant_id))
+
+
+def see_all() -> None:
+    """From now on this thread's sessions see the rows of every tenant: who works for all, and who asks who somebody is."""
+    _seen.set(SEES_ALL)
+
+
 def engine_url(url: str) -> URL:
     """The URL as SQLAlchemy wants it: 2.1 reads postgresql:// as psycopg 3 and knows no postgres://."""
     return make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url))
@@ -127,6 +144,9 @@ class Pool:
         return replace(self, size=size, overflow=min(self.overflow, connections - size))
 
 
+_NARROW = text("SELECT set_config('akount.tenant', :tenant, true)")
+
+
 class Database:
     """One process's way to the database. Never shared across a fork: open one in each process."""
 
@@ -145,6 +165,7 @@ class Database:
         """A session whose work is committed at the end, or not at all."""
         self._require_own_process()
         with _translated(), self._in_line, self._sessions.begin() as session:
+            self._narrow(session)
             yield session
 
     @contextmanager
@@ -154,6 +175,7 @@ class Database:
         self._require_own_process()
         with _translated(), self._sessions() as session:
             session.connection(execution_options={READ_ONLY: True})
+            self._narrow(session)
             if statement_seconds is not None and not self.sqlite:
                 session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
             yield session
@@ -175,6 +197,18 @@ class Database:
                 )
             ).one()
         return int(most - sum(kept))
+
+    def is_walled(self) -> bool:
+        """Whether row-level security holds for the role that this connects as: it does not for a superuser. SQLite: no."""
+        if self.sqlite:
+            return False
+        with self.snapshot() as session:
+            query = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user"
+            return bool(session.scalar(text(query)))
+
+    def _narrow(self, session: Session) -> None:
+        if not self.sqlite and _seen.get() != SEES_ALL:
+            session.execute(_NARROW, {"tenant": _seen.get()})
 
     def _require_own_process(self) -> None:
         """Two processes that speak over one socket would read each other's answers."""
@@ -261,7 +295,7 @@ def _engine(url: URL, pool: Pool) -> Engine:
     arguments = {
         "connect_timeout": pool.connect_timeout,
         "application_name": "akount",
-        "options": f"-c statement_timeout={pool.statement_timeout * 1000} -c timezone=UTC",
+        "options": f"-c statement_timeout={pool.statement_timeout * 1000} -c timezone=UTC -c akount.tenant={SEES_ALL}",
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,

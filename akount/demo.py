@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import secrets
 import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from rich.table import Table
 from akount import accounts, db, logs
 from akount.currencies import from_minor
 from akount.errors import SettingsError
+from akount.identity import keys, sessions
 from akount.kinds import DEFAULT_KIND, QUEUES, kind_named
 from akount.models import Role
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
@@ -43,25 +45,31 @@ class Credentials:
     user_id: str
     email: str
     api_key: str
+    password: str
 
 
 def prepare(settings: Settings) -> tuple[Credentials, bool]:
-    """Brings the schema to head and makes a demo tenant, owner and key on first start. Tells whether it made them."""
+    """Brings the schema to head and makes a demo tenant, owner, key and password on first start. Tells whether it made any."""
     db.migrate(settings.database)
     path = settings.directory / "credentials.json"
-    if path.exists():
-        return Credentials(**json.loads(path.read_text(encoding="utf-8"))), False
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "password" in kept:
+        return Credentials(**kept), False
     database = db.Database(settings.database)
     with database.transaction() as session:
-        tenant, entity = accounts.add_tenant(session, "Larkfield Studio Ltd")
-        user = accounts.add_user(session, DEMO_EMAIL, tenant.id, Role.OWNER)
-        _key, token = accounts.add_key(session, tenant.id, Role.OWNER, "demo", user.id)
-        made = Credentials(str(tenant.id), str(entity.id), str(user.id), user.email, token)
+        if not kept:
+            tenant, entity = accounts.add_tenant(session, "Larkfield Studio Ltd")
+            user = accounts.add_user(session, DEMO_EMAIL, tenant.id, Role.OWNER)
+            _key, token = keys.add(session, tenant.id, Role.OWNER, "demo", user.id)
+            ids = {"tenant_id": str(tenant.id), "entity_id": str(entity.id), "user_id": str(user.id)}
+            kept = {**ids, "email": DEMO_EMAIL, "api_key": token}
+        kept["password"] = secrets.token_urlsafe(12)
+        sessions.set_password(session, accounts.user_of(session, DEMO_EMAIL), kept["password"])
     database.close()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
-    return made, True
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    return Credentials(**kept), True
 
 
 def children(settings: Settings) -> list[Child]:

@@ -52,10 +52,16 @@ def _database(settings: Settings) -> str:
         database.ping()
         current, head = db.schema_revision(database)
         _enough, sum_of_pools = pools.compared(settings, database)
+        walled = database.sqlite or database.is_walled()
     except AkountError as error:
         raise Fault("it does not answer; check DATABASE_URL and that the server runs and lets this machine in.") from error
     if current != head:
         raise Fault(f"its schema is at {current or 'nothing'}, this program needs {head}; run `python -m akount migrate`.")
+    if not walled:
+        raise Fault(
+            "its role is a superuser, so row-level security between tenants does not hold; let DATABASE_URL name an ordinary "
+            "role that owns the tables."
+        )
     return f"{database.url.get_backend_name()} answers, schema at {head}; {sum_of_pools}"
 
 

@@ -16,7 +16,7 @@ from flask_talisman import Talisman
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from akount.errors import BadRequest
+from akount.errors import BadRequest, NotAllowed
 from config import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -62,6 +62,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Everything, in order. After `problems`, so that refusals made here have their shape."""
     app.wsgi_app = Proxies(app.wsgi_app, settings.trusted_proxy_hops)  # type: ignore[method-assign]
     app.before_request(lambda: _known_host(settings.trusted_hosts))
+    if settings.production:
+        app.before_request(_in_secret)
     app.after_request(_finish)  # what is registered first runs last: it completes what the others wrote
     Talisman(
         app,
@@ -105,6 +107,15 @@ def _known_host(names: tuple[str, ...]) -> None:
     Probes know us by our address, and get no redirects."""
     if names and not probed() and not host_is_trusted(request.host, names):
         raise BadRequest("The service is not known by this host name.", code="unknown_host")
+
+
+def _in_secret() -> None:
+    """A key that came over plain http has been seen on the way: whoever sent it is told, instead of being sent on to https
+    without a word, as a page is that somebody has only typed the name of."""
+    if request.is_secure or probed():
+        return
+    if "Authorization" in request.headers or request.cookies or request.method not in ("GET", "HEAD", "OPTIONS"):
+        raise NotAllowed("Ask over https; a key that was sent with this request should be revoked.", code="https_required")
 
 
 def _finish(response: Response) -> Response:

@@ -206,7 +206,7 @@ def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
     """active → waiting or failed: jobs whose lease ran out, or whose worker on this host is dead, are given back;
     after the last attempt they fail as `worker_lost`. Answers which were moved."""
     at = now()
-    active = session.scalars(select(Job).where(Job.status == JobStatus.ACTIVE).order_by(Job.lease_until).limit(limit)).all()
+    active = session.scalars(select(Job).where(Job.status == JobStatus.ACTIVE).order_by(Job.started_at).limit(limit)).all()
     moved = []
     for job in active:
         if job.worker is None or job.lease_until is None or job.started_at is None:

@@ -45,6 +45,10 @@ class Windows:
         """When the oldest of the slots that are taken was taken, and how many are."""
         return self._ask(lambda storage: storage.get_moving_window(key, limit, expiry))
 
+    def clear(self, key: str) -> None:
+        """Gives all slots of a window back."""
+        self._ask(lambda storage: storage.clear(key))
+
     def close(self) -> None:
         """Lets go of its connections."""
         if self._pool is not None:

@@ -49,6 +49,11 @@ def key_faults(key: str) -> list[str]:
     return ["Is a key of Clerk's test instance; production needs that of the live one."] if key.startswith(TEST_KEYS) else []
 
 
+def url_faults(url: str) -> list[str]:
+    """Of an address that is believed."""
+    return ["Must be https in production."] if url.startswith("http:") else []
+
+
 def secret_faults(secret: str) -> list[str]:
     """Of the secret that signs."""
     asked = f"Must be set in production, at least {MIN_SECRET} characters (openssl rand -hex 32)."

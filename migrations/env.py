@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import context
 from sqlalchemy import create_engine, event, text
 
-from akount.db import Exact, Instant
+from akount.db import SEES_ALL, Exact, Instant
 from akount.models import Base
 
 LOCK = 4_017_2026  # any number that nothing else on the server locks
@@ -29,7 +29,9 @@ def render_item(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]
 
 
 def run() -> None:
-    engine = create_engine(context.config.attributes["url"])
+    url = context.config.attributes["url"]
+    sees_all = {} if url.get_backend_name() == "sqlite" else {"options": f"-c akount.tenant={SEES_ALL}"}
+    engine = create_engine(url, connect_args=sees_all)
     if engine.dialect.name == "sqlite":  # the driver would commit after each CREATE: a migration is whole or not at all
         event.listen(engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from akount import accounts
 from akount.accounts import Actor, Call
 from akount.db import Database
+from akount.identity import keys
 from akount.models import Role
 
 
@@ -41,15 +42,15 @@ def settle_in(database: Database, *, unique: bool = False) -> People:
         theirs, their_entity = accounts.add_tenant(session, "Mallory Ltd")
         ada = accounts.add_user(session, f"{more}ada@example.com", ours.id, Role.OWNER)
         mallory = accounts.add_user(session, f"{more}mallory@example.net", theirs.id, Role.OWNER)
-        keys = [
-            (*accounts.add_key(session, ours.id, Role.OWNER, "ada", ada.id), our_entity.id),
-            (*accounts.add_key(session, ours.id, Role.OPERATOR, "otto"), our_entity.id),
-            (*accounts.add_key(session, theirs.id, Role.OWNER, "mallory", mallory.id), their_entity.id),
+        made = [
+            (*keys.add(session, ours.id, Role.OWNER, "ada", ada.id), our_entity.id),
+            (*keys.add(session, None, Role.OPERATOR, "otto"), our_entity.id),
+            (*keys.add(session, theirs.id, Role.OWNER, "mallory", mallory.id), their_entity.id),
         ]
-    return People(*(Person(token, accounts.authenticate(database, token), entity) for _key, token, entity in keys))
+    return People(*(Person(token, keys.identify(database, token).act(None), entity) for _key, token, entity in made))
 
 
 def key_with_role(database: Database, tenant_id: uuid.UUID, role: Role) -> str:
-    """An API key of a tenant with some role."""
+    """An API key with some role, of a tenant unless it is an operator's."""
     with database.transaction() as session:
-        return accounts.add_key(session, tenant_id, role, role.value)[1]
+        return keys.add(session, None if role is Role.OPERATOR else tenant_id, role, role.value)[1]

@@ -37,6 +37,7 @@ STOP_SECONDS = 20
 # Below the range the kernel hands to outgoing connections: nothing takes the port while the server is down.
 PORTS = range(20_000, 32_000)
 DATABASE_USER = "akount"
+OWNER = "akount_service"
 
 
 class ServerError(Exception):
@@ -89,6 +90,11 @@ class Server:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the server is our own."""
+        return self._recipe is not None
 
     @property
     def pid(self) -> int:
@@ -274,9 +280,16 @@ def redis_server(directory: Path, *, password: str | None = None, appendonly: bo
 
 
 def create_database(server: Server, name: str, template: str = "template1") -> str:
-    """Make a database, empty or a copy of another that nobody is connected to, and return its URL."""
-    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    return urlsplit(server.url)._replace(path=f"/{name}").geturl()
+    """Make a database, empty or a copy of another that nobody is connected to, and return its URL.
+
+    On a server of our own it belongs to an ordinary role: a superuser would be beyond row-level security."""
+    if not server.controlled:
+        _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return urlsplit(server.url)._replace(path=f"/{name}").geturl()
+    known = f"SELECT FROM pg_roles WHERE rolname = '{OWNER}'"
+    _administer(server, f"DO $$ BEGIN IF NOT EXISTS ({known}) THEN CREATE ROLE {OWNER} LOGIN; END IF; END $$")
+    _administer(server, f'CREATE DATABASE "{name}" OWNER {OWNER} TEMPLATE "{template}"')
+    return urlsplit(server.url)._replace(path=f"/{name}").geturl().replace(f"{DATABASE_USER}@", f"{OWNER}@")
 
 
 def drop_database(server: Server, name: str) -> None:

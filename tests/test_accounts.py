@@ -1,23 +1,20 @@
-"""A key opens what its role may do, in its own tenant, until it is revoked; only its hash is kept (A1)."""
+"""Tenants and their people: who is what where, what a role may do, what somebody consented to (A1)."""
 
-import datetime as dt
-import hashlib
 import uuid
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from akount import accounts
 from akount.accounts import PERMISSIONS, SHELL, Actor, Call, Permission
-from akount.db import Database, now
-from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound, Unauthenticated
-from akount.models import ApiKey, AuditEntry, Base, Entity, Role, User
+from akount.db import Database
+from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound
+from akount.identity import keys
+from akount.models import AuditEntry, Entity, Role, Tenant, User
 from people import People, Person, settle_in
 from shared import in_a_hurry, shared_url
-
-MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -42,115 +39,6 @@ def ada(people: People) -> Person:
 def session(database: Database) -> Iterator[Session]:
     with database.transaction() as opened:
         yield opened
-
-
-def key_of(database: Database, person: Person) -> ApiKey:
-    with database.snapshot() as session:
-        return session.get_one(ApiKey, person.actor.key_id)
-
-
-def used(database: Database, person: Person, at: dt.datetime | None) -> None:
-    with database.transaction() as session:
-        session.execute(update(ApiKey).where(ApiKey.id == person.actor.key_id).values(last_used_at=at))
-
-
-# --- keys ---
-
-
-def test_a_key_says_whose_it_is(people: People, database: Database) -> None:
-    ada = accounts.authenticate(database, people.ada.key)
-    assert (ada.role, ada.tenant_id, ada.user_id) == (Role.OWNER, people.ada.actor.tenant_id, people.ada.actor.user_id)
-    assert ada.user_id is not None
-    assert ada.name == f"key:{ada.key_id}"
-
-
-def test_an_operator_is_outside_all_tenants(people: People, database: Database) -> None:
-    otto = accounts.authenticate(database, people.otto.key)
-    assert (otto.role, otto.tenant_id, otto.user_id) == (Role.OPERATOR, None, None)
-    with pytest.raises(BadRequest) as refused:
-        _ = otto.tenant
-    assert refused.value.code == "tenant_required"
-
-
-def test_only_the_hash_of_a_key_is_kept(ada: Person, database: Database) -> None:
-    assert key_of(database, ada).hash == hashlib.sha256(ada.key.encode()).hexdigest()
-    secret = ada.key.removeprefix(accounts.KEY_PREFIX)
-    with database.snapshot() as session:
-        everything = [str(row) for table in Base.metadata.sorted_tables for row in session.execute(select(table))]
-    assert not any(secret in row for row in everything)
-
-
-def test_a_key_is_long_and_has_a_prefix(people: People) -> None:
-    for person in (people.ada, people.otto, people.mallory):
-        assert person.key.startswith("ak_")
-        assert len(person.key) >= 46
-
-
-def test_whatever_is_wrong_with_a_key_the_answer_is_the_same(ada: Person, database: Database) -> None:
-    with database.transaction() as session:
-        revoked, token = accounts.add_key(session, ada.actor.tenant, Role.OWNER, "revoked")
-        accounts.revoke_key(session, revoked.id)
-    wrong = [
-        token,
-        "",
-        "ak_",
-        ada.key[:-1],
-        ada.key + "x",
-        ada.key.upper(),
-        ada.key.removeprefix("ak_"),
-        key_of(database, ada).hash,
-        "ak_" + key_of(database, ada).hash,
-        "ak_" + "x" * 100_000,
-        "ak_' OR 1=1 --",
-        "ak_\0",
-        "ak_ü",
-    ]
-    answers = set()
-    for key in wrong:
-        with pytest.raises(Unauthenticated) as refused:
-            accounts.authenticate(database, key)
-        answers.add((refused.value.detail, refused.value.code, refused.value.status))
-    assert len(answers) == 1
-
-
-def test_a_revoked_key_opens_nothing_from_then_on(ada: Person, database: Database) -> None:
-    accounts.authenticate(database, ada.key)
-    with database.transaction() as session:
-        accounts.revoke_key(session, ada.actor.key_id)  # type: ignore[arg-type]
-    with pytest.raises(Unauthenticated):
-        accounts.authenticate(database, ada.key)
-    first = key_of(database, ada).revoked_at
-    with database.transaction() as session:
-        accounts.revoke_key(session, ada.actor.key_id)  # type: ignore[arg-type]
-    assert key_of(database, ada).revoked_at == first, "revoking again does not move the moment"
-
-
-def test_a_key_that_there_is_not_cannot_be_revoked(session: Session) -> None:
-    with pytest.raises(NotFound):
-        accounts.revoke_key(session, uuid.uuid4())
-
-
-def test_the_last_use_of_a_key_is_noted_to_the_minute(ada: Person, database: Database) -> None:
-    used(database, ada, None)
-    accounts.authenticate(database, ada.key)
-    noted = key_of(database, ada).last_used_at
-    assert noted is not None
-    assert now() - noted < MINUTE
-    used(database, ada, lately := now() - MINUTE * 0.5)
-    accounts.authenticate(database, ada.key)
-    assert key_of(database, ada).last_used_at == lately, "not every request writes"
-    used(database, ada, now() - MINUTE * 1.1)
-    accounts.authenticate(database, ada.key)
-    noted = key_of(database, ada).last_used_at
-    assert noted is not None
-    assert noted > lately
-
-
-def test_a_key_of_a_user_is_made_in_the_users_own_tenants_only(people: People, session: Session) -> None:
-    with pytest.raises(NotFound):
-        accounts.add_key(session, people.ada.actor.tenant, Role.OWNER, "x", people.mallory.actor.user_id)
-    with pytest.raises(NotFound):
-        accounts.add_key(session, uuid.uuid4(), Role.OWNER, "x")
 
 
 # --- tenants and users ---
@@ -192,6 +80,69 @@ def test_a_user_of_no_tenant_is_refused(session: Session) -> None:
         accounts.add_user(session, "new@example.com", uuid.uuid4(), Role.VIEWER)
 
 
+def test_an_operator_belongs_to_no_tenant_and_nobody_else_to_none(ada: Person, session: Session) -> None:
+    operator = accounts.add_user(session, f"{uuid.uuid4()}@example.com", None, Role.OPERATOR)
+    assert operator.operator
+    for tenant_id, role in ((None, Role.OWNER), (ada.actor.tenant, Role.OPERATOR)):
+        with pytest.raises(Invalid):
+            accounts.add_user(session, f"{uuid.uuid4()}@example.com", tenant_id, role)
+    with pytest.raises(Conflict):
+        accounts.add_user(session, operator.email or "", ada.actor.tenant, Role.VIEWER)
+    with pytest.raises(Conflict):
+        accounts.add_user(session, "ada@example.com", None, Role.OPERATOR)
+
+
+def test_a_user_is_found_by_address_and_by_id(ada: Person, session: Session) -> None:
+    assert accounts.user_of(session, " Ada@Example.com").id == ada.actor.user_id
+    assert accounts.user_of(session, str(ada.actor.user_id)).id == ada.actor.user_id
+    for who in (str(uuid.uuid4()), "nobody@example.com"):
+        with pytest.raises(NotFound):
+            accounts.user_of(session, who)
+
+
+def test_who_is_taken_out_of_a_tenant_is_a_member_no_more(people: People, session: Session) -> None:
+    ada, mallory = people.ada.actor, people.mallory.actor
+    with pytest.raises(NotFound):
+        accounts.remove_user(session, "ada@example.com", mallory.tenant)
+    accounts.remove_user(session, "ada@example.com", ada.tenant)
+    assert accounts.membership(session, ada.user_id, ada.tenant) is None
+    assert accounts.membership(session, mallory.user_id, mallory.tenant) is not None
+    with pytest.raises(NotFound):
+        accounts.remove_user(session, "ada@example.com", ada.tenant)
+
+
+def test_a_role_is_changed_by_hand(ada: Person, session: Session) -> None:
+    accounts.change_role(session, "ada@example.com", ada.actor.tenant, Role.VIEWER)
+    member = accounts.membership(session, ada.actor.user_id, ada.actor.tenant)
+    assert member is not None
+    assert member.role is Role.VIEWER
+    with pytest.raises(Invalid):
+        accounts.change_role(session, "ada@example.com", ada.actor.tenant, Role.OPERATOR)
+
+
+def test_an_organisation_is_of_one_tenant(people: People, database: Database) -> None:
+    organisation = f"org_{uuid.uuid4().hex}"
+    with database.transaction() as session:
+        accounts.link_tenant(session, people.ada.actor.tenant, organisation)
+    with pytest.raises(Conflict), database.transaction() as session:
+        accounts.link_tenant(session, people.mallory.actor.tenant, organisation)
+    with pytest.raises(Conflict), database.transaction() as session:
+        accounts.add_tenant(session, "Third", organisation)
+    for wrong in ("user_x", "org_", "org_x y", "org_" + "x" * 60, "org_é"):
+        with pytest.raises(Invalid), database.transaction() as session:
+            accounts.link_tenant(session, people.ada.actor.tenant, wrong)
+    with database.snapshot() as session:
+        assert session.get_one(Tenant, people.ada.actor.tenant).clerk_org_id == organisation
+
+
+def test_a_user_of_clerk_is_one_user(people: People, database: Database) -> None:
+    clerk_id = f"user_{uuid.uuid4().hex}"
+    with database.transaction() as session:
+        accounts.link_user(session, "ada@example.com", clerk_id)
+    with pytest.raises(Conflict), database.transaction() as session:
+        accounts.link_user(session, "mallory@example.net", clerk_id)
+
+
 def test_a_membership_is_of_one_user_in_one_tenant(people: People, session: Session) -> None:
     ada, mallory = people.ada.actor, people.mallory.actor
     assert accounts.membership(session, ada.user_id, ada.tenant) is not None
@@ -203,7 +154,7 @@ def test_a_membership_is_of_one_user_in_one_tenant(people: People, session: Sess
 def test_what_the_shell_does_is_noted(people: People, session: Session) -> None:
     tenant = people.ada.actor.tenant_id
     entries = session.scalars(select(AuditEntry).where(AuditEntry.tenant_id == tenant)).all()
-    assert sorted(e.action for e in entries) == ["key.add", "key.add", "tenant.add", "user.add"]
+    assert sorted(e.action for e in entries) == ["key.add", "tenant.add", "user.add"]
     assert {(e.actor, e.role) for e in entries} == {("shell", "operator")}
     assert not any("@" in f"{e.target}{e.reason}" for e in entries), "an address is nobody's name"
 
@@ -268,6 +219,21 @@ def test_who_only_looks_changes_nothing_and_who_operates_uploads_nothing() -> No
     assert not PERMISSIONS[Role.OPERATOR] & {Permission.UPLOAD, Permission.CONSENT}
 
 
+@pytest.mark.parametrize("role", Role)
+def test_scopes_only_ever_take_away(role: Role) -> None:
+    tenant = None if role is Role.OPERATOR else uuid.uuid4()
+    assert Actor(role, tenant).permissions == PERMISSIONS[role]
+    assert Actor(role, tenant, scopes=frozenset(Permission)).permissions == PERMISSIONS[role]
+    assert Actor(role, tenant, scopes=frozenset()).permissions == frozenset()
+    for permission in PERMISSIONS[role]:
+        with pytest.raises(NotAllowed):
+            Actor(role, tenant, scopes=PERMISSIONS[role] - {permission}).require(permission)
+
+
+def test_only_who_answers_for_a_tenant_gives_keys_to_it() -> None:
+    assert {role for role in Role if Permission.KEYS in PERMISSIONS[role]} == {Role.OWNER, Role.ADMIN}
+
+
 def test_an_actor_has_a_name_without_anything_personal() -> None:
     user, key = uuid.uuid4(), uuid.uuid4()
     assert Actor(Role.OWNER, uuid.uuid4(), user, key).name == f"key:{key}"
@@ -307,8 +273,8 @@ def test_consent_changes_what_is_named_and_leaves_the_rest(ada: Person, database
 
 def test_a_key_without_a_user_consents_to_nothing(people: People, database: Database) -> None:
     with database.transaction() as session:
-        _, token = accounts.add_key(session, people.ada.actor.tenant, Role.OWNER, "machine")
-    machine = accounts.authenticate(database, token)
+        _, token = keys.add(session, people.ada.actor.tenant, Role.OWNER, "machine")
+    machine = keys.identify(database, token).act(None)
     with pytest.raises(NotAllowed) as refused:
         consent(database, Call(machine), {"bill": True})
     assert refused.value.code == "user_required"

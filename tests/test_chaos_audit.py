@@ -64,7 +64,7 @@ class Aftermath:
 
     def change(self, *statements: str) -> None:
         """By hand, behind the back of the program."""
-        connection = psycopg2.connect(self.url)
+        connection = psycopg2.connect(self.url, options="-c akount.tenant=*")
         with connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from akount import ledger, scans
-from akount.db import Database
-from akount.errors import Unreadable
-from akount.lifecycle import Runtime
-from akount.models import Job, JobStatus
+import config
+from akount import demo, ledger, scans
+from akount.db import Database, now
+from akount.errors import Unauthenticated, Unreadable
+from akount.identity import organisations, sessions
+from akount.identity.clerk import Claims
+from akount.identity.identities import Identity
+from akount.identity.throttle import Throttle
+from akount.lifecycle import Runtime, open_runtime
+from akount.limits import Windows
+from akount.models import Job, JobStatus, Role
 from akount.operations import Action
 from config import Settings
 from make import SAMPLES, submitted
@@ -28,12 +34,18 @@ class Shell:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "DATA_", "APP_"))}
         self.environ = kept | {"DATA_DIR": str(directory), "LOG_LEVEL": "ERROR", "COLUMNS": "150", **environ}
 
-    def __call__(self, *arguments: str, code: int = 0) -> str:
+    def __call__(self, *arguments: str, code: int = 0, stdin: str = "") -> str:
         command = [sys.executable, "-m", "akount", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environ, input=stdin, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
+
+    @property
+    def settings(self) -> Settings:
+        return config.load(self.environ)
 
 
 @pytest.fixture
@@ -171,3 +183,92 @@ def test_a_tenant_moves_only_its_own_dead_letters(runtime: Runtime, people: Peop
 def status(database: Database, job_id: uuid.UUID) -> JobStatus:
     with database.snapshot() as session:
         return session.get_one(Job, job_id).status
+
+
+# --- people with passwords, scopes, organisations ---
+
+
+def test_a_person_gets_a_password_from_the_shell(shell: Shell, tmp_path: Path) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))["tenantId"]
+    add = ("user", "add", "ada@example.com", "--tenant", tenant, "--role", "OWNER", "--json", "--password-stdin")
+    assert "weak_password" in shell(*add, code=1, stdin="password123\n")
+    shell(*add, stdin="correct horse battery\n")
+    opened = open_runtime(shell.settings)
+    try:
+        token, who = sign_in(opened, "correct horse battery")
+        assert (who.act(None).role, str(who.act(None).tenant)) == (Role.OWNER, tenant)
+        assert "signed out" in shell("user", "password", "ada@example.com", stdin="another good one")
+        with pytest.raises(Unauthenticated):
+            sessions.identify(opened.database, token)
+        sign_in(opened, "another good one")
+        assert "sessions ended: 1" in shell("user", "sign-out", "ada@example.com")
+    finally:
+        opened.close()
+    assert "weak_password" in shell("user", "password", "ada@example.com", code=1, stdin="short\n")
+    assert "not_found" in shell("user", "password", "nobody@example.com", code=1, stdin="another good one\n")
+    assert b"correct horse battery" not in (tmp_path / "var" / "akount.db").read_bytes()
+
+
+def sign_in(runtime: Runtime, password: str) -> tuple[str, Identity]:
+    return sessions.sign_in(runtime.database, Throttle(Windows(Settings())), sessions.Attempt("ada@example.com", password))
+
+
+def test_an_operator_is_made_in_the_shell_and_belongs_to_no_tenant(shell: Shell) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))["tenantId"]
+    shell("user", "add", "otto@example.com", "--role", "operator")
+    for wrong in (["user", "add", "x@example.com", "--role", "OWNER"], ["key", "add", "--role", "OWNER"]):
+        assert "invalid" in shell(*wrong, code=1)
+        assert "invalid" in shell(*wrong[:-1], "operator", "--tenant", tenant, code=1)
+    assert json.loads(shell("key", "add", "--role", "operator", "--json"))["key"].startswith("ak_")
+
+
+def test_keys_have_scopes_and_an_end_and_are_listed_without_the_key(shell: Shell) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))["tenantId"]
+    add = ("key", "add", "--tenant", tenant, "--role", "BOOKKEEPER", "--name", "scanner", "--json")
+    key = json.loads(shell(*add, "--scope", "upload", "--scope", "view", "--expires", "30"))
+    assert "invalid" in shell(*add, "--scope", "keys", code=1)
+    shell("key", "add", "--role", "operator", "--name", "watch")
+    listed = shell("key", "list", "--tenant", tenant)
+    assert (key["keyId"] in listed, "upload,view" in listed, "scanner" in listed) == (True, True, True)
+    assert key["key"] not in listed
+    assert "watch" not in listed
+    assert "watch" in shell("key", "list")
+    shell("key", "revoke", key["keyId"])
+    assert "revoked" in shell("key", "list", "--tenant", tenant)
+
+
+def test_tenants_and_users_are_linked_to_clerk_and_roles_are_changed_by_hand(shell: Shell) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--clerk-org", "org_1", "--json"))["tenantId"]
+    other = json.loads(shell("tenant", "add", "Other", "--json"))["tenantId"]
+    assert "conflict" in shell("tenant", "link", other, "org_1", code=1)
+    shell("tenant", "link", other, "org_2")
+    shell("user", "add", "ada@example.com", "--tenant", tenant, "--role", "VIEWER")
+    shell("user", "link", "ada@example.com", "user_1")
+    shell("user", "role", "ada@example.com", "--tenant", tenant, "--role", "OWNER")
+    assert "not_found" in shell("user", "role", "ada@example.com", "--tenant", other, "--role", "OWNER", code=1)
+    opened = open_runtime(shell.settings)
+    try:
+        claims = Claims("user_1", now(), "org_1", "member")
+        assert organisations.identify(opened.database, claims).act(None).role is Role.OWNER
+    finally:
+        opened.close()
+    shell("user", "remove", "ada@example.com", "--tenant", tenant)
+    assert "not_found" in shell("user", "remove", "ada@example.com", "--tenant", tenant, code=1)
+
+
+def test_the_demo_owner_has_a_password_that_is_made_once(tmp_path: Path) -> None:
+    settings = config.load({"APP_ENV": "test", "DATA_DIR": str(tmp_path)}, env_file=tmp_path / "no.env")
+    made, new = demo.prepare(settings)
+    assert (new, demo.prepare(settings)) == (True, (made, False))
+    kept = tmp_path / "credentials.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    before = {name: value for name, value in json.loads(kept.read_text()).items() if name != "password"}
+    kept.write_text(json.dumps(before))
+    again, _ = demo.prepare(settings)
+    assert (again.api_key, again.password != made.password) == (made.api_key, True), "kept by a version without passwords"
+    opened = open_runtime(settings)
+    try:
+        attempt = sessions.Attempt(again.email, again.password)
+        assert sessions.sign_in(opened.database, Throttle(Windows(Settings())), attempt)[1].act(None).role is Role.OWNER
+    finally:
+        opened.close()

@@ -1,5 +1,6 @@
 """Settings are validated together, named in every complaint, and never repeated when they are secret (C1, C2, C4)."""
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -178,9 +179,72 @@ def test_a_stranger_in_the_environment_is_nobodys_business(load: Load) -> None:
 
 
 def test_the_publishable_key_is_taken_by_its_other_name_too(load: Load) -> None:
-    assert load({"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": "pk_test_other"}).clerk_publishable_key == "pk_test_other"
-    both = {"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": "pk_test_other", "CLERK_PUBLISHABLE_KEY": "pk_test_own"}
-    assert load(both).clerk_publishable_key == "pk_test_own"
+    other, own = publishable("other.example.com"), publishable("own.example.com")
+    assert load({"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": other}).clerk_publishable_key == other
+    both = {"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": other, "CLERK_PUBLISHABLE_KEY": own}
+    assert load(both).clerk_publishable_key == own
+
+
+def publishable(host: str, kind: str = "test") -> str:
+    """A publishable key of the instance at a host."""
+    return f"pk_{kind}_{base64.b64encode(f'{host}$'.encode()).decode().rstrip('=')}"
+
+
+def test_the_publishable_key_says_where_clerk_is(load: Load) -> None:
+    assert load().clerk is None
+    named = load({"CLERK_PUBLISHABLE_KEY": publishable("clerk.example.com"), "CORS_ORIGINS": "https://app.example.com,*"}).clerk
+    assert named == config.ClerkInstance(
+        "https://clerk.example.com/.well-known/jwks.json", "https://clerk.example.com", ("https://app.example.com",)
+    )
+    developed = load({"CLERK_PUBLISHABLE_KEY": publishable("calm-cat-1.clerk.accounts.dev")}).clerk
+    assert developed is not None
+    assert developed.parties == config.DEVELOPMENT_ORIGINS
+
+
+def test_where_clerk_is_can_be_said_otherwise(load: Load) -> None:
+    said = {
+        "CLERK_PUBLISHABLE_KEY": publishable("clerk.example.com"),
+        "CLERK_JWKS_URL": "https://proxy.example.com/keys",
+        "CLERK_AUTHORIZED_PARTIES": "https://one.example.com, https://two.example.com",
+    }
+    parties = ("https://one.example.com", "https://two.example.com")
+    assert load(said).clerk == config.ClerkInstance("https://proxy.example.com/keys", "https://clerk.example.com", parties)
+    alone = {"CLERK_JWKS_URL": "http://127.0.0.1:1/keys", "CLERK_ISSUER": "https://clerk.example.com"}
+    assert load(alone).clerk is not None
+    for name in alone:
+        assert "CLERK_ISSUER" in complaints(load, {k: v for k, v in alone.items() if k != name})
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["pk_live_", "pk_live_x", "pk_live_other", "pk_live_ü", publishable("evil.example/path"), publishable("a b"), publishable("")],
+)
+def test_a_publishable_key_that_names_no_instance_is_refused(load: Load, key: str) -> None:
+    assert "CLERK_PUBLISHABLE_KEY" in complaints(load, {"CLERK_PUBLISHABLE_KEY": key})
+
+
+def test_production_takes_no_test_instance_and_no_keys_over_plain_http(load: Load) -> None:
+    production = {"APP_ENV": "production", "SECRET_KEY": "x" * 32, "CORS_ORIGINS": "https://app.example.com"}
+    clerk = {"CLERK_PUBLISHABLE_KEY": publishable("clerk.example.com", "live"), "CLERK_SECRET_KEY": "sk_live_x"}
+    assert "CLERK" not in complaint_or_nothing(load, production | clerk)
+    wrong = {
+        "CLERK_PUBLISHABLE_KEY": publishable("clerk.example.com", "test"),
+        "CLERK_SECRET_KEY": "sk_test_x",
+        "CLERK_JWKS_URL": "http://proxy.example.com/keys",
+        "CLERK_ISSUER": "http://clerk.example.com",
+    }
+    for name, value in wrong.items():
+        assert name in complaints(load, production | clerk | {name: value})
+    nobody = {k: v for k, v in production.items() if k != "CORS_ORIGINS"}
+    assert "CLERK_AUTHORIZED_PARTIES" in complaints(load, nobody | clerk)
+
+
+def complaint_or_nothing(load: Load, environ: dict[str, str]) -> str:
+    try:
+        load(environ)
+    except SettingsError as error:
+        return error.detail
+    return ""
 
 
 def test_the_object_storage_is_described_wholly_or_not_at_all(load: Load) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given
@@ -24,7 +25,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from akount import accounts, db
 from akount.db import Database, Exact, Instant
 from akount.errors import SettingsError, Unavailable
-from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant
+from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant, User
 from conftest import postgres_copy
 from servers import Server, create_database
 
@@ -95,6 +96,45 @@ def test_the_schema_goes_up_and_down_and_up_again(bare_url: str) -> None:
     assert leftovers(bare_url) == []
     db.migrate(bare_url)
     assert tables(bare_url) == TABLES
+
+
+def test_people_and_keys_survive_the_migration_of_who_may_come_in(bare_url: str) -> None:
+    """Up with what was there, and down with what the older schema has no place for."""
+    ids = {name: uuid.uuid4() for name in ("tenant", "ada", "robot", "key", "operator")}
+    sql = {name: value.hex for name, value in ids.items()} | {"at": "2025-03-14 08:00:00+00:00"}
+    before = """
+        INSERT INTO tenants (id, name, created_at) VALUES (:tenant, 'Ada & Co', :at);
+        INSERT INTO users (id, email, created_at) VALUES (:ada, 'ada@example.com', :at);
+        INSERT INTO memberships (user_id, tenant_id, role, auto_create, hosted_engines, created_at)
+            VALUES (:ada, :tenant, 'OWNER', '[]', false, :at);
+        INSERT INTO api_keys (id, tenant_id, name, role, hash, created_at) VALUES (:key, :tenant, 'k', 'OWNER', 'a', :at);
+        INSERT INTO api_keys (id, tenant_id, name, role, hash, created_at) VALUES (:operator, :tenant, 'o', 'operator', 'b', :at)"""
+    db.migrate(bare_url, "0004")
+    database = Database(bare_url)
+    try:
+        run(database, before, sql)
+        db.migrate(bare_url, "0005")
+        with database.snapshot() as session:
+            user = session.get_one(User, ids["ada"])
+            assert (user.email, user.operator, user.clerk_id, user.password_hash) == ("ada@example.com", False, None, None)
+            assert session.get_one(Membership, (ids["ada"], ids["tenant"])).role_as_of is None
+            assert session.get_one(ApiKey, ids["key"]).tenant_id == ids["tenant"]
+            assert session.get_one(ApiKey, ids["operator"]).tenant_id is None
+        run(database, "INSERT INTO users (id, clerk_id, operator, created_at) VALUES (:robot, 'user_1', false, :at)", sql)
+        database.close()
+        command.downgrade(db._alembic(database.url), "0004")
+        with database.snapshot() as session:
+            assert set(session.scalars(sa.text("SELECT email FROM users"))) == {"ada@example.com", "user_1@clerk.invalid"}
+            assert list(session.scalars(sa.text("SELECT name FROM api_keys"))) == ["k"]
+        db.migrate(bare_url)
+    finally:
+        database.close()
+
+
+def run(database: Database, statements: str, values: dict[str, str]) -> None:
+    with database.transaction() as session:
+        for statement in statements.split(";"):
+            session.execute(sa.text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
 
 
 def test_migrating_twice_changes_nothing(database_url: str) -> None:

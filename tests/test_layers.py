@@ -18,7 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
     ("operations",),
-    ("census", "lifecycle"),
+    ("census", "identity", "lifecycle"),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),
     ("scans", "records", "edge", "offline", "demo", "doctor"),
@@ -132,6 +132,11 @@ def test_the_edges_and_the_engines_do_not_speak_sql() -> None:
 
 def test_the_web_server_stays_in_its_room() -> None:
     assert users("gunicorn") <= {"webserver"}
+
+
+def test_only_the_ways_in_know_tokens_and_passwords() -> None:
+    assert users("jwt") <= {"identity.clerk"}
+    assert users("argon2") <= {"identity.passwords"}
 
 
 def test_only_the_storage_knows_buckets() -> None:

@@ -17,7 +17,7 @@ from werkzeug.routing import Rule
 
 from akount import __version__
 from akount.api.contract import Contract, Shape, contract
-from akount.api.guards import public
+from akount.api.guards import CLERK_COOKIE, SESSION_COOKIE, public
 from akount.api.problems import TITLES
 from akount.api.schemas import Instant, ProblemSchema
 from akount.kinds import KINDS, Kind
@@ -83,7 +83,8 @@ def specification(app: Flask) -> dict[str, Any]:
     spec.components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "description": "An API key (ak_…) or a session token."}
     )
-    spec.components.security_scheme("session", {"type": "apiKey", "in": "cookie", "name": "__session"})
+    spec.components.security_scheme("clerk", {"type": "apiKey", "in": "cookie", "name": CLERK_COOKIE})
+    spec.components.security_scheme("session", {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE})
     spec.components.security_scheme("ticket", {"type": "apiKey", "in": "query", "name": "ticket"})
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
@@ -128,7 +129,7 @@ def _security(view: Any) -> list[dict[str, list[str]]]:
     if view.rule is None:
         return []
     by_ticket: list[dict[str, list[str]]] = [{"ticket": []}] if getattr(view, "by_ticket", False) else []
-    return [{"bearer": []}, {"session": []}, *by_ticket]
+    return [{"bearer": []}, {"clerk": []}, {"session": []}, *by_ticket]
 
 
 def _path_parameters(rule: Rule) -> list[dict[str, Any]]:

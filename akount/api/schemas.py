@@ -9,10 +9,12 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_dump, validate, validates_schema
 from marshmallow import pre_load as before_load
 
+from akount.accounts import Permission
 from akount.backlog import Priority
 from akount.errors import Invalid
+from akount.identity.passwords import MAX_LENGTH
 from akount.kinds import QUEUES, Kind
-from akount.models import TERMINAL, Job, JobStatus, RecordStatus
+from akount.models import TERMINAL, Job, JobStatus, RecordStatus, Role
 
 
 class Instant(fields.Field[dt.datetime]):
@@ -51,6 +53,30 @@ class UploadForm(_Input):
 
     entity_id = fields.UUID(data_key="entityId", load_default=None)
     priority = fields.String(load_default="person", validate=validate.OneOf(PRIORITIES))
+
+
+PRINTABLE = validate.Predicate("isprintable", error="Must be text without control characters.")
+
+
+class SignInBody(_Input):
+    """Who wants to sign in. A wrong address is wrong like a wrong password: it is not said which."""
+
+    email = fields.String(required=True, validate=validate.Length(max=320))
+    password = fields.String(required=True, validate=validate.Length(max=MAX_LENGTH))
+    tenant_id = fields.UUID(data_key="tenantId", load_default=None)
+
+
+class KeyBody(Schema):
+    """An API key that is wanted; without scopes it may do all that its role may, without an end it never ends."""
+
+    name = fields.String(required=True, validate=[validate.Length(1, 100), PRINTABLE])
+    role = fields.Enum(Role, by_value=True, required=True)
+    scopes = fields.List(
+        fields.Enum(Permission, by_value=True), load_default=None, allow_none=True, validate=validate.Length(1, len(Permission))
+    )
+    days = fields.Integer(
+        data_key="expiresInDays", load_default=None, allow_none=True, strict=True, validate=validate.Range(1, 3650)
+    )
 
 
 class RecordQuery(_Input):
@@ -271,6 +297,58 @@ class RecordSchema(Schema):
     version = fields.Integer()
     created_at = Instant(data_key="createdAt")
     updated_at = Instant(data_key="updatedAt")
+
+
+class UserSchema(Schema):
+    """A person; who came by Clerk has no address here."""
+
+    id = fields.UUID()
+    email = fields.String(allow_none=True)
+
+
+class TenantSchema(Schema):
+    """A tenant somebody may act in, and as what."""
+
+    id = fields.UUID()
+    name = fields.String()
+    role = fields.Enum(Role, by_value=True)
+
+
+class SessionSchema(Schema):
+    """Who somebody is, and what they may do in the tenant chosen; none is where they have several and did not say which."""
+
+    user = fields.Nested(UserSchema, allow_none=True)
+    key_id = fields.UUID(data_key="keyId", allow_none=True)
+    tenants = fields.List(fields.Nested(TenantSchema))
+    tenant_id = fields.UUID(data_key="tenantId", allow_none=True)
+    role = fields.Enum(Role, by_value=True, allow_none=True)
+    permissions = fields.List(fields.Enum(Permission, by_value=True))
+
+
+class KeySchema(Schema):
+    """An API key, without the key; no scopes: all that its role may do."""
+
+    id = fields.UUID()
+    name = fields.String()
+    role = fields.Enum(Role, by_value=True)
+    scopes = fields.List(fields.String(), allow_none=True)
+    user_id = fields.UUID(data_key="userId", allow_none=True)
+    created_at = Instant(data_key="createdAt")
+    last_used_at = Instant(data_key="lastUsedAt", allow_none=True)
+    expires_at = Instant(data_key="expiresAt", allow_none=True)
+    revoked_at = Instant(data_key="revokedAt", allow_none=True)
+
+
+class NewKeySchema(KeySchema):
+    """An API key that was just made, with the key."""
+
+    key = fields.String()
+
+
+class KeyListSchema(Schema):
+    """The API keys of a tenant."""
+
+    items = fields.List(fields.Nested(KeySchema))
 
 
 def job_json(job: Job) -> dict[str, Any]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import sys
 import uuid
 
 import click
 
 from akount import accounts
+from akount.accounts import Permission
 from akount.cli.common import cli, open_for_command, say
+from akount.db import now
+from akount.identity import keys, sessions
 from akount.models import Role
 
 ROLES = click.Choice([r.value for r in Role])
+SCOPES = click.Choice([p.value for p in Permission])
 
 
 @cli.group()
@@ -20,30 +26,100 @@ def tenant() -> None:
 
 @tenant.command("add")
 @click.argument("name")
+@click.option("--clerk-org", help="The organisation of Clerk (org_…) whose members are at home here.")
 @click.option("--json", "as_json", is_flag=True)
-def tenant_add(name: str, as_json: bool) -> None:
+def tenant_add(name: str, clerk_org: str | None, as_json: bool) -> None:
     """Add a tenant, with one entity of the same name."""
     with open_for_command() as runtime, runtime.database.transaction() as session:
-        made, entity = accounts.add_tenant(session, name)
+        made, entity = accounts.add_tenant(session, name, clerk_org)
         facts = {"tenantId": str(made.id), "entityId": str(entity.id)}
     say(as_json, **facts)
 
 
+@tenant.command("link")
+@click.argument("tenant_id", type=click.UUID)
+@click.argument("clerk_org")
+def tenant_link(tenant_id: uuid.UUID, clerk_org: str) -> None:
+    """Make the members of an organisation of Clerk (org_…) at home in a tenant."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        accounts.link_tenant(session, tenant_id, clerk_org)
+    click.echo("The tenant is linked.")
+
+
 @cli.group()
 def user() -> None:
-    """People."""
+    """People. WHO is an e-mail address or the id of a user."""
 
 
 @user.command("add")
 @click.argument("email")
+@click.option("--tenant", "tenant_id", type=click.UUID, help="Required but for an operator, who belongs to none.")
+@click.option("--role", type=ROLES, required=True)
+@click.option("--password-stdin", is_flag=True, help="Read a password from the first line of the standard input.")
+@click.option("--json", "as_json", is_flag=True)
+def user_add(email: str, tenant_id: uuid.UUID | None, role: str, password_stdin: bool, as_json: bool) -> None:
+    """Add a user to a tenant, or an operator."""
+    password = _first_line() if password_stdin else None
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        made = accounts.add_user(session, email, tenant_id, Role(role))
+        if password is not None:
+            sessions.set_first_password(session, made, password)
+        user_id = str(made.id)
+    say(as_json, userId=user_id)
+
+
+@user.command("password")
+@click.argument("who")
+def user_password(who: str) -> None:
+    """Change a user's password; it is asked for, or read from the first line of the standard input."""
+    password = click.prompt("New password", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else _first_line()
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        sessions.set_password(session, accounts.user_of(session, who), password)
+    click.echo("The password is changed; whoever was signed in with the old one is signed out.")
+
+
+def _first_line() -> str:
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@user.command("role")
+@click.argument("who")
 @click.option("--tenant", "tenant_id", type=click.UUID, required=True)
 @click.option("--role", type=ROLES, required=True)
-@click.option("--json", "as_json", is_flag=True)
-def user_add(email: str, tenant_id: uuid.UUID, role: str, as_json: bool) -> None:
-    """Add a user to a tenant."""
+def user_role(who: str, tenant_id: uuid.UUID, role: str) -> None:
+    """Make a member something else, by hand: no token of Clerk changes it any more."""
     with open_for_command() as runtime, runtime.database.transaction() as session:
-        user_id = str(accounts.add_user(session, email, tenant_id, Role(role)).id)
-    say(as_json, userId=user_id)
+        accounts.change_role(session, who, tenant_id, Role(role))
+    click.echo("The role is changed.")
+
+
+@user.command("remove")
+@click.argument("who")
+@click.option("--tenant", "tenant_id", type=click.UUID, required=True)
+def user_remove(who: str, tenant_id: uuid.UUID) -> None:
+    """Take a user out of a tenant, at once; out of its organisation at Clerk first, if they came that way."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        accounts.remove_user(session, who, tenant_id)
+    click.echo("The user is out of the tenant.")
+
+
+@user.command("link")
+@click.argument("who")
+@click.argument("clerk_id")
+def user_link(who: str, clerk_id: str) -> None:
+    """Let a user also come in as a user of Clerk (user_…)."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        accounts.link_user(session, who, clerk_id)
+    click.echo("The user is linked.")
+
+
+@user.command("sign-out")
+@click.argument("who")
+def user_sign_out(who: str) -> None:
+    """End every session of a user."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        ended = sessions.end_all(session, accounts.user_of(session, who))
+    click.echo(f"sessions ended: {ended}")
 
 
 @cli.group()
@@ -52,17 +128,43 @@ def key() -> None:
 
 
 @key.command("add")
-@click.option("--tenant", "tenant_id", type=click.UUID, required=True)
+@click.option("--tenant", "tenant_id", type=click.UUID, help="Required but for an operator's key, which belongs to none.")
 @click.option("--role", type=ROLES, required=True)
 @click.option("--name", default="key", help="What it is for.")
-@click.option("--user", "user_id", type=click.UUID, help="Whose consents count for its uploads.")
+@click.option("--user", "user_id", type=click.UUID, help="Whose consents count for its uploads; it may do no more than they may.")
+@click.option("--scope", "scopes", type=SCOPES, multiple=True, help="Only this permission of the role (repeatable).")
+@click.option("--expires", "days", type=click.IntRange(1, 3650), help="Days until it ends by itself.")
 @click.option("--json", "as_json", is_flag=True)
-def key_add(tenant_id: uuid.UUID, role: str, name: str, user_id: uuid.UUID | None, as_json: bool) -> None:
+def key_add(
+    tenant_id: uuid.UUID | None,
+    role: str,
+    *,
+    name: str,
+    user_id: uuid.UUID | None,
+    scopes: tuple[str, ...],
+    days: int | None,
+    as_json: bool,
+) -> None:
     """Make an API key; it is shown this once."""
+    wanted = [Permission(s) for s in scopes] or None
+    ends = now() + dt.timedelta(days=days) if days else None
     with open_for_command() as runtime, runtime.database.transaction() as session:
-        made, token = accounts.add_key(session, tenant_id, Role(role), name, user_id)
+        made, token = keys.add(session, tenant_id, Role(role), name, user_id, scopes=wanted, expires_at=ends)
         key_id = str(made.id)
     say(as_json, keyId=key_id, key=token)
+
+
+@key.command("list")
+@click.option("--tenant", "tenant_id", type=click.UUID)
+def key_list(tenant_id: uuid.UUID | None) -> None:
+    """The API keys of a tenant, or of all and of operators."""
+    with open_for_command() as runtime, runtime.database.snapshot() as session:
+        found = keys.listed(session, tenant_id)
+    for one in found:
+        state = f"revoked {one.revoked_at:%Y-%m-%d}" if one.revoked_at else f"expires {one.expires_at or 'never'}"
+        used = f"{one.last_used_at:%Y-%m-%d %H:%M}" if one.last_used_at else "never"
+        scopes = ",".join(one.scopes) if one.scopes else "all"
+        click.echo(f"{one.id}  {one.tenant_id or '-'!s:36}  {one.role:10} {scopes}  used {used}  {state}  {one.name}")
 
 
 @key.command("revoke")
@@ -70,5 +172,5 @@ def key_add(tenant_id: uuid.UUID, role: str, name: str, user_id: uuid.UUID | Non
 def key_revoke(key_id: uuid.UUID) -> None:
     """Make an API key worthless."""
     with open_for_command() as runtime, runtime.database.transaction() as session:
-        accounts.revoke_key(session, key_id)
+        keys.revoke(session, key_id)
     click.echo("The key is revoked.")

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from akount import backlog, idempotency, ledger, logs, operations, workers
 from akount.db import now
 from akount.errors import Unavailable
+from akount.identity import sessions
 from akount.kinds import QUEUES
 from akount.lifecycle import Rings, Runtime
 from akount.models import Document
@@ -60,6 +61,7 @@ def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dic
         )
         forgotten = workers.forget(session)
         idempotency.forget(session)
+        sessions.forget(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE, stopping)
     unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE)
     return {"archived": archived, "orphans": removed, "unfinished": unfinished, "workers": forgotten}

@@ -70,6 +70,7 @@ TABLE = {
     "204 options": DATA,
     "204 preflight": DATA,
     "302 to https": PLAIN,
+    "403 over http": PLAIN,
     "304": DATA,
     "400": DATA,
     "401": DATA,
@@ -170,7 +171,8 @@ def answers_of_every_kind(client: FlaskClient, people: People, runtime: Runtime)
         "200 health": ask("/health"),
         "204 options": ask(bills, "OPTIONS", {}),
         "204 preflight": ask(bills, "OPTIONS", {"Origin": OURS, "Access-Control-Request-Method": "GET"}),
-        "302 to https": ask(bills, base_url="http://documents.example"),
+        "302 to https": ask(bills, base_url="http://documents.example", headers={}),
+        "403 over http": ask(bills, base_url="http://documents.example"),
         "304": ask(this, headers=ada | {"If-None-Match": "*"}),
         "400": ask(scan, "POST"),
         "401": ask(bills, headers={}),
@@ -227,7 +229,7 @@ def marks_off(answer: TestResponse) -> list[str]:
 
 def test_a_grader_finds_no_fault(client: FlaskClient, people: People, runtime: Runtime) -> None:
     answers = answers_of_every_kind(client, people, runtime)
-    found = {kind: marks_off(answer) for kind, answer in answers.items() if kind != "302 to https"}
+    found = {kind: marks_off(answer) for kind, answer in answers.items() if "http" not in kind}
     assert {kind: faults for kind, faults in found.items() if faults} == {}
 
 
@@ -243,13 +245,29 @@ def test_the_preload_list_is_a_decision_of_its_own(
 
 
 def test_production_sends_plain_http_to_https_without_a_page(client: FlaskClient, people: People) -> None:
-    answer = client.get("/api/business/bills?limit=2", headers=people.ada.headers, base_url="http://documents.example")
+    answer = client.get("/api/business/bills?limit=2", base_url="http://documents.example")
     assert (answer.status_code, answer.location) == (302, f"{HTTPS}/api/business/bills?limit=2")
     assert (answer.data, answer.content_type) == (b"", None)
 
 
-def test_who_came_over_plain_http_is_not_even_authenticated(client: FlaskClient, people: People) -> None:
-    assert client.get("/api/business/bills", base_url="http://documents.example").status_code == 302
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", {"Authorization": "Bearer ak_wrong"}),
+        ("GET", {"Cookie": "__session=x"}),
+        ("POST", {}),
+        ("PATCH", {}),
+        ("DELETE", {"Authorization": "Bearer ak_wrong"}),
+        ("BREW", {}),
+    ],
+)
+def test_what_must_not_be_seen_on_the_way_is_refused_and_not_sent_on(
+    client: FlaskClient, people: People, method: str, headers: dict[str, str]
+) -> None:
+    """Sent on, nobody would notice that the key was sent in the clear; and a change would become a question."""
+    answer = client.open("/api/system/consent", method=method, headers=headers, base_url="http://documents.example")
+    assert (answer.status_code, answer.json["code"], answer.location) == (403, "https_required", None)
+    assert client.open("/api/system/consent", method=method, headers=headers, base_url=HTTPS).status_code != 403
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 import akount.limits
 import akount.throttle
 import config
-from akount import accounts
+from akount.identity import keys
 from akount.lifecycle import Runtime
 from akount.models import Role
 from make import pdf, submitted
@@ -157,7 +157,7 @@ def test_another_user_at_the_same_address_is_untouched(ada: Visitor, client: Fla
 
 def test_a_user_has_one_limit_at_all_addresses_and_with_all_keys(client: FlaskClient, people: People, runtime: Runtime) -> None:
     with runtime.database.transaction() as session:
-        token = accounts.add_key(session, people.ada.actor.tenant, Role.VIEWER, "another", people.ada.actor.user_id)[1]
+        token = keys.add(session, people.ada.actor.tenant, Role.VIEWER, "another", people.ada.actor.user_id)[1]
     Visitor(client, people.ada.headers, "192.0.2.1").counts(LIMIT - 2)
     assert Visitor(client, {"Authorization": f"Bearer {token}"}, "192.0.2.2").counts(LIMIT) == {200: 2, 429: LIMIT - 2}
 

@@ -16,8 +16,8 @@ from sqlalchemy import Select, select
 from werkzeug.test import TestResponse
 
 import config
-from akount import accounts
 from akount.accounts import PERMISSIONS, Permission
+from akount.identity import keys
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Document, Entity, Job, Role
@@ -418,5 +418,5 @@ def test_an_operator_has_nowhere_to_upload_to(client: FlaskClient, people: Peopl
 
 def test_a_key_without_a_user_may_upload_too(client: FlaskClient, people: People, runtime: Runtime) -> None:
     with runtime.database.transaction() as session:
-        token = accounts.add_key(session, people.ada.actor.tenant, Role.BOOKKEEPER, "scanner")[1]
+        token = keys.add(session, people.ada.actor.tenant, Role.BOOKKEEPER, "scanner")[1]
     assert post(client, {"Authorization": f"Bearer {token}"}, body_of(file_part(pdf()))).status_code == 202

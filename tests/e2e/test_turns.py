@@ -96,7 +96,7 @@ def test_a_backlog_of_one_tenant_does_not_delay_the_document_of_another(service:
     left = count(shelf, hers, Job.status == JobStatus.WAITING)
     print(f"{before_it} of the other's {left + before_it} jobs came first")
     assert left > 50, "she still has a backlog"
-    assert before_it <= WORKERS + 2
+    assert before_it <= WORKERS + 4, "what ran already, and what was claimed while hers was committed"
     with shelf.database.transaction() as session:
         session.execute(update(Job).where(hers, Job.status == JobStatus.WAITING).values(status=JobStatus.CANCELLED))
 
@@ -219,7 +219,7 @@ def test_a_paused_queue_rests_within_two_seconds_and_over_a_restart_of_its_worke
 
 
 def test_a_pause_with_an_end_ends_by_itself(service: Service, shelf: Runtime, people: People) -> None:
-    until = now() + 5 * SECOND
+    until = now() + 8 * SECOND
     scans.pause(shelf, SHELL, queue=None, tenant_id=people.ada.actor.tenant, reason="until five", until=until)
     held, free = upload(service, people.ada), upload(service, people.mallory)
     assert completed(shelf, free).started_at < until  # type: ignore[operator]

@@ -47,7 +47,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--documents", type=int, default=1200)
     parser.add_argument("--kills", type=int, default=210)
     parser.add_argument("--minutes", type=float, default=20, help="over which documents and faults are spread")
-    parser.add_argument("--lease", type=int, default=5, help="LEASE_SECONDS of the workers")
+    parser.add_argument("--lease", type=int, default=10, help="LEASE_SECONDS of the workers")
     parser.add_argument(
         "--late", type=float, default=10, help="a job of a dead worker runs again within the lease and so much (p99)"
     )
@@ -76,6 +76,7 @@ def run(asked: argparse.Namespace, stands_on: Ground) -> dict[str, Any] | None:
         settling = audit.Settling(stands_on.database_url, asked.patience)
         while not cluster.stopping and not settling.over:
             cluster.watch(0.5)
+        cluster.await_ready()  # what is stopped while it starts ends by the signal, not in order
         interrupted = cluster.stopping
         stop.set()
     if interrupted:

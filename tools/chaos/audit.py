@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import psycopg2
-from psycopg2.extras import NamedTupleCursor
-
 from service import ROOT
+from tools.chaos.cluster import ask
 from tools.chaos.faults import Death
 from tools.chaos.traffic import COMPLETED, Paper
 
@@ -32,15 +30,6 @@ FROM documents d LEFT JOIN jobs j ON j.document_id = d.id
 """
 ATTEMPTS = "SELECT job_id::text AS job, worker, started_at, ended_at, outcome FROM attempts"
 PROGRESS = "SELECT status, count(*) AS jobs, sum(version) AS moves FROM jobs GROUP BY status ORDER BY status"
-
-
-def ask(url: str, query: str) -> list[NamedTuple]:
-    """The rows of a query."""
-    with psycopg2.connect(url, cursor_factory=NamedTupleCursor) as connection, connection.cursor() as cursor:
-        cursor.execute(query)
-        rows = cursor.fetchall()
-    connection.close()
-    return rows
 
 
 class Settling:

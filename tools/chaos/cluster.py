@@ -1,15 +1,18 @@
 """What is under fire: Postgres, Redis, a web server and two consumers for each queue, and who is who among the processes."""
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 import psutil
+import psycopg2
+from psycopg2.extras import NamedTupleCursor
 
 from akount import db
 from akount.kinds import QUEUES
@@ -18,7 +21,7 @@ from people import People, settle_in
 from servers import Server, create_database, free_port, postgres_server, redis_server
 from service import plain_environment
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
 MODULES = {True: "akount", False: "tools.chaos.unprotected"}
 
@@ -30,7 +33,7 @@ class Shape:
     web: int = 2
     consumers: int = 2  # for each queue
     processes: int = 2  # for each consumer
-    lease: int = 5
+    lease: int = 10
     protected: bool = True
 
 
@@ -77,6 +80,16 @@ def ground(directory: Path) -> Iterator[Ground]:
         yield Ground(directory, postgres, redis, url, people)
 
 
+def ask(url: str, query: str) -> list[NamedTuple]:
+    """The rows of a query."""
+    with (
+        contextlib.closing(psycopg2.connect(url, options="-c akount.tenant=*", cursor_factory=NamedTupleCursor)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
 class Cluster:
     """Our own processes, started again when they die; in the main thread, which must stay for as long as they live."""
 
@@ -85,6 +98,7 @@ class Cluster:
         self.environ = ground.environ(shape, self.port)
         self.logs = ground.directory / "logs"
         self.logs.mkdir()
+        self._processes = shape.processes
         worker = [sys.executable, "-m", MODULES[shape.protected], "worker", "--processes", str(shape.processes)]
         self.web = Child("web", self._logged("web", GUNICORN))
         self.consumers = [
@@ -117,15 +131,22 @@ class Cluster:
         self._supervisor.watch(seconds)
 
     def await_ready(self) -> None:
-        """Returns when the web server answers and every worker has loaded its models."""
+        """Returns when the web server answers and every worker that there is to be has loaded its models."""
         ends = time.monotonic() + READY_SECONDS
         while time.monotonic() < ends and not self.stopping:
             self.watch(0.3)
             with contextlib.suppress(httpx.HTTPError):
-                ready = httpx.get(f"{self.address}/health/ready", timeout=2, trust_env=False).status_code == 200
-                if ready and all("worker ready" in self.log(child).read_text() for child in self.consumers):
+                if httpx.get(f"{self.address}/health/ready", timeout=2, trust_env=False).status_code == 200 and self._all_ready():
                     return
-        raise TimeoutError(f"Not ready in {READY_SECONDS} s; the logs are in {self.logs}.")
+        if not self.stopping:
+            raise TimeoutError(f"Not ready in {READY_SECONDS} s; the logs are in {self.logs}.")
+
+    def _all_ready(self) -> bool:
+        said = [self.log(consumer).read_text(errors="replace") for consumer in self.consumers]
+        ready = {json.loads(line)["pid"] for text in said for line in text.splitlines() if '"event": "worker ready"' in line}
+        tree = self.tree()  # a worker whose reader died while it was idle starts another with its next document
+        workers = [process for process in (*tree.workers, *tree.sweepers) if process.pid in ready]
+        return len(workers) == len(self.consumers) * self._processes
 
     def log(self, child: Child) -> Path:
         return self.logs / f"{child.name.replace(' ', '-')}.log"
@@ -138,8 +159,12 @@ class Cluster:
         return {child.name: child.process.returncode for child in [self.web, *self.consumers] if child.process}
 
     def left_behind(self, seconds: float = 10) -> list[int]:
-        """Which of all processes ever seen still live, `seconds` after the stop."""
-        return [process.pid for process in outliving(self._seen, seconds)]
+        """Which of all processes ever seen still live, `seconds` after the stop. They are killed then."""
+        left = outliving(self._seen, seconds)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        return [process.pid for process in left]
 
     def _logged(self, name: str, command: list[str]) -> list[str]:
         """The same command, its lines in a file; `exec` keeps the process what it is."""
@@ -176,7 +201,7 @@ class Tree:
 
     @property
     def sweepers(self) -> list[psutil.Process]:
-        """Those without a reader; a worker that is just starting looks the same."""
+        """Those without a reader; a worker that has none at the moment looks the same."""
         return [process for process in self._children(self.consumers) if process.pid not in self._kin]
 
     @property

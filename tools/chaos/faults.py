@@ -10,16 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psutil
+import psycopg2
 
 from akount.db import now
-from tools.chaos.cluster import Cluster, Ground, Tree, outliving
+from tools.chaos.cluster import Cluster, Ground, Tree, ask, outliving
 
 FROZEN_SECONDS = 5
 AIM_SECONDS = 4
 STRIKE_SECONDS = 1.0
-"""A victim at work is hit within so long after it was seen: at any point of its job, or just after."""
+"""A victim at work is killed within so long after it was seen: at any point of its job, or just after."""
 ORPHAN_SECONDS = 10
 """What hangs on a killed consumer must be gone so long after it."""
 
@@ -125,7 +127,7 @@ class Injector(threading.Thread):
             return
         victim = self._victim(fault)
         if victim is not None:
-            self._stop_early.wait(fault.delay * STRIKE_SECONDS if fault.kind in AIMED else 0)
+            self._stop_early.wait(fault.delay * STRIKE_SECONDS if fault.kind in AIMED and is_kill(fault.kind) else 0)
             with contextlib.suppress(psutil.NoSuchProcess):  # it has just gone by itself
                 self._strike(fault.kind, victim)
 
@@ -172,10 +174,21 @@ class Injector(threading.Thread):
         self._note(kind, [victim.pid, *(process.pid for process in below)])
 
     def _thaw(self, victim: psutil.Process) -> None:
-        """Longer frozen than its lease: by then another has its job, and it must notice."""
-        self._stop_early.wait(int(self._cluster.environ["LEASE_SECONDS"]) + 3)
+        """Once another has its job, or after six leases: then it goes on, and must notice that it lost the job."""
+        lease = int(self._cluster.environ["LEASE_SECONDS"])
+        held = self._ask(f"SELECT id, fence FROM jobs WHERE status = 'active' AND worker LIKE '%:{victim.pid}:%'")
+        ends = time.monotonic() + lease * (6 if held else 2)
+        while time.monotonic() < ends and not self._stop_early.wait(0.2):
+            if any(self._ask(f"SELECT 1 FROM jobs WHERE id = '{row.id}' AND fence > {row.fence}") for row in held):
+                break
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.resume()
+
+    def _ask(self, query: str) -> list[NamedTuple]:
+        """Nothing while the database is away."""
+        with contextlib.suppress(psycopg2.OperationalError):
+            return ask(self._ground.database_url, query)
+        return []
 
     def _bury(self, kind: str, below: list[psutil.Process]) -> None:
         """What a killed process had started must die with it."""

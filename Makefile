@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 INSTALL := $(BIN)/pip install $(PIP_OPTIONS)
+# most tests wait for something, so more of them run than there are cores
+TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile
 RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
@@ -21,13 +23,13 @@ demo-check: $(VENV)/run ## the same, but stop after the samples; exit 0 if all w
 	@exec $(BIN)/python -m akount demo --exit
 
 test: $(VENV)/dev ## install what the tests need and run them all
-	$(BIN)/python -m pytest -q
+	$(TEST)
 
 check: $(VENV)/dev ## format, lint, types, tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(TEST)
 
 format: $(VENV)/dev ## format the code
 	$(BIN)/ruff format .

@@ -102,9 +102,16 @@ def people(runtime: Runtime) -> People:
     return settle_in(runtime.database)
 
 
+def web_application(settings: config.Settings) -> Flask:
+    """The application, for a client in the test's own thread: what a request may see is not left to the test after it."""
+    made = create_app(settings)
+    made.teardown_request(lambda _: db.see_all())
+    return made
+
+
 @pytest.fixture
 def app(settings: config.Settings) -> Iterator[Flask]:
-    made = create_app(settings)
+    made = web_application(settings)
     yield made
     made.extensions["akount"].close()
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from benchmarks.queues import page
-from benchmarks.queues.__main__ import options, taking_part
+from benchmarks.queues.__main__ import main, options, taking_part
 from benchmarks.queues.contestants import Contestant, contestants
 from benchmarks.queues.measure import Fact, Figures, check_once, drain_rate, measure, percentile
 from benchmarks.queues.stand import BenchError, Stand, open_stand, workers
@@ -153,22 +153,49 @@ def test_the_page_says_what_is_reached_and_what_is_not(monkeypatch: pytest.Monke
     rounds = {
         "ours-ledger": [figures(80, cpu=1.5)],
         "ours-full": [figures(79)],
-        "huey": [figures(100), figures(300)],
+        "huey": [figures(100, cpu=1), figures(300, cpu=1)],
         "celery": [figures(79)],
     }
     about = {"command": "make bench-queue", "date": "2025-11-25", "rounds": 1, "jobs": 10, "samples": 3, "cores": 2}
     field: list[Contestant] = [FIELD[name] for name in rounds]
     written = page.write(field, rounds, about | {"load": [0.1, 0.2], "versions": {"huey": "3.5.4"}})
     text = written.read_text()
-    assert "| at least 0.8 of plain Huey | 0.80 (1.00) reached | 0.79 (1.00) missed |" in text
-    assert "| ahead of Celery, defaults | 1.01 (1.00) reached | 1.00 (1.00) missed |" in text
+    assert "| at least 0.8 of plain Huey | 1.00 | 0.80 reached | 0.67 | 1.00 | 0.79 missed | – |" in text
+    assert "| ahead of Celery, defaults | 1.00 | 1.01 reached | – | 1.00 | 1.00 missed | – |" in text
     assert "late acks |" not in text.split("## Targets")[1].split("## What")[0], "who took no part is not compared with"
-    assert "| ours, ledger only | 100 | 1.00 | 80 | 0.80 | 1.0 | 2.0 | 0.50 | 1.50 | 1.50 |" in text
+    assert "| ours, ledger only | 100 | 1.00 | 80 | 0.80 | 333 | 0.67 | 1.0 | 2.0 | 0.50 | 1.50 | 1.50 |" in text
     assert "200 (100–300)" in text
     assert "huey 3.5.4" in text
     kept = json.loads((written.parent / "queue.json").read_text())
     assert kept["contestants"]["ours-full"]["drained_per_s_ratio"] == pytest.approx(0.79)
     assert kept["contestants"]["huey"]["rounds"][1]["drained_per_s"] == 300
+
+
+class NoStand:
+    def versions(self) -> dict[str, str]:
+        return {"postgres": "15.18"}
+
+
+@pytest.mark.parametrize(("arguments", "kept"), [([], True), (["--quick"], False), (["--only", "huey", "--rounds", "1"], False)])
+def test_whole_rounds_of_the_whole_field_are_kept_when_a_later_one_breaks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], kept: bool
+) -> None:
+    goes = iter([figures(100) for _ in taking_part([])])
+
+    def measured(*_arguments: object) -> Figures:
+        for one in goes:
+            return one
+        raise BenchError("broken")
+
+    monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("benchmarks.queues.__main__.open_stand", lambda: contextlib.nullcontext(NoStand()))
+    monkeypatch.setattr("benchmarks.queues.__main__.measure", measured)
+    monkeypatch.setattr("sys.argv", ["queues", *arguments])
+    with pytest.raises(BenchError) if kept else contextlib.nullcontext():
+        main()
+    assert (tmp_path / "results" / "queue.md").exists() is kept
+    if kept:
+        assert "; 1 rounds," in (tmp_path / "results" / "queue.md").read_text()
 
 
 def test_a_quick_run_is_a_short_one_unless_more_is_said() -> None:

@@ -28,9 +28,9 @@ from service import plain_environment
 from test_pipeline import job_of, lease_runs_out, process
 from tools.chaos import audit
 from tools.chaos.audit import Audit
-from tools.chaos.cluster import outliving
 from tools.chaos.faults import WEIGHTS, Death, faults, is_kill
 from tools.chaos.traffic import COMPLETED, MIX, Paper, papers, sendings
+from tools.chaos.tree import outliving
 
 LIMIT = 15.0
 

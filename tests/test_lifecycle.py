@@ -28,7 +28,7 @@ def runtime(settings: config.Settings) -> Iterator[Runtime]:
     opened.close()
 
 
-CLOSED = ["two", "one", "storage", "database"]
+CLOSED = ["two", "one", "limiter", "storage", "database"]
 
 
 def never() -> None:
@@ -63,7 +63,7 @@ def test_one_part_may_go_before_the_others(runtime: Runtime) -> None:
     with capture_logs() as lines:
         assert runtime.shut_down(20, only="one")
         assert runtime.shut_down(20)
-    assert [line["part"] for line in lines] == ["one", "two", "storage", "database"]
+    assert [line["part"] for line in lines] == ["one", "two", "limiter", "storage", "database"]
 
 
 def test_a_step_that_fails_is_told_and_the_others_follow(runtime: Runtime) -> None:
@@ -75,14 +75,15 @@ def test_a_step_that_fails_is_told_and_the_others_follow(runtime: Runtime) -> No
 
 
 def test_steps_that_hang_are_named_and_leave_time_for_the_others(runtime: Runtime) -> None:
+    runtime.on_close("slow", lambda: time.sleep(0.1))
     runtime.on_close("three", never)
     runtime.on_close("four", never)
     started = time.monotonic()
-    clean, said = shut(runtime, seconds=2)
+    clean, said = shut(runtime, seconds=4)
     assert time.monotonic() - started < 10, "each of the two would hang for twenty"
     assert not clean
     assert said == [("closing hangs, left behind", "four"), ("closing hangs, left behind", "three")] + [
-        ("closed", part) for part in CLOSED
+        ("closed", part) for part in ["slow", *CLOSED]
     ]
 
 

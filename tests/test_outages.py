@@ -15,12 +15,11 @@ from structlog.testing import capture_logs
 
 import config
 from akount import connections, db
-from akount.app import create_app
 from akount.connections import FAULTS, LONGEST_PAUSE, Outage, redis_client
 from akount.kinds import QUEUES
 from akount.limits import Limiter
 from akount.tasks.queues import Bell
-from conftest import make_settings
+from conftest import make_settings, web_application
 from servers import Server, redis_server
 
 SOON = 3
@@ -77,7 +76,7 @@ def a_bell(settings: config.Settings) -> User:
 
 def the_health_page(settings: config.Settings) -> User:
     db.migrate(settings.database)
-    app = create_app(settings)
+    app = web_application(settings)
     client = app.test_client()
     return User("redis", lambda: client.get("/health").json["checks"]["redis"] == "ok", app.extensions["akount"].close)
 

@@ -12,14 +12,13 @@ import trustme
 
 import config
 from akount import db
-from akount.app import create_app
 from akount.connections import ERRORS, redis_client
 from akount.errors import SettingsError
 from akount.kinds import QUEUES
 from akount.limits import Limiter
 from akount.tasks import scan
 from akount.tasks.queues import Bell, open_queue
-from conftest import make_settings
+from conftest import make_settings, web_application
 from servers import Server
 from tls import TlsFront
 
@@ -161,7 +160,7 @@ def test_the_limiter_speaks_tls_and_trusts_nobody_else(
 def test_health_speaks_tls_and_trusts_nobody_else(tmp_path: Path, front: TlsFront, stranger: TlsFront, ca_file: str) -> None:
     db.migrate(f"sqlite:///{tmp_path / 'test.db'}")
     for door, said in ((front, "ok"), (stranger, "error")):
-        app = create_app(settings_of(tmp_path, REDIS_URL=url(door), REDIS_TLS_CA_FILE=ca_file))
+        app = web_application(settings_of(tmp_path, REDIS_URL=url(door), REDIS_TLS_CA_FILE=ca_file))
         assert app.test_client().get("/health").json["checks"]["redis"] == said
         app.extensions["akount"].close()
 

@@ -24,7 +24,9 @@ MIB = 1 << 20
 class Web:
     """A gunicorn of our own, on a free port of this machine."""
 
-    def __init__(self, settings: config.Settings, app: str = "wsgi:app", **environ: str) -> None:
+    def __init__(
+        self, settings: config.Settings, app: str = "wsgi:app", configuration: str = "gunicorn.conf.py", **environ: str
+    ) -> None:
         directory = settings.directory
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -43,7 +45,7 @@ class Web:
             "PATH": os.environ["PATH"],
             **environ,
         }
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--pythonpath", "tests", app]
+        command = [sys.executable, "-m", "gunicorn", "-c", configuration, "--pythonpath", "tests", app]
         with self.log.open("wb") as log:  # in a session of its own: a Ctrl-C of a test reaches its processes and not ours
             self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log, start_new_session=True)
 

@@ -1,6 +1,6 @@
 """The process that reads: loads the models once, then forks a confined child for each document that it is handed.
 
-`python -m akount.extraction.reader FD` is started by sandbox.py and by nobody else. It talks over the socket FD: a
+`python -m akount.extraction.reader FD PARENT` is started by sandbox.py and by nobody else. It talks over the socket FD: a
 request brings limits and two descriptors (the file, the pipe for the answer); the answer says how the child ended.
 """
 
@@ -26,7 +26,7 @@ from akount.readings import Source, reading_to_json
 
 def main() -> None:
     """Serves requests until the other end closes."""
-    die_with_parent()
+    die_with_parent(int(sys.argv[2]))
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
     channel = socket.socket(fileno=int(sys.argv[1]))
@@ -37,9 +37,9 @@ def main() -> None:
         if not data:
             return
         request = json.loads(data)
-        pid = os.fork()
+        parent, pid = os.getpid(), os.fork()
         if pid == 0:
-            _child(channel, request, *descriptors)
+            _child(parent, channel, request, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         channel.send(json.dumps(_await(pid, float(request["seconds"]), channel)).encode())
@@ -66,9 +66,9 @@ def _await(pid: int, seconds: float, channel: socket.socket) -> dict[str, Any]:
     return {"timed_out": timed_out, "signal": os.WTERMSIG(status) if died else 0, "exit": 0 if died else os.WEXITSTATUS(status)}
 
 
-def _child(channel: socket.socket, request: dict[str, Any], file: int, pipe: int) -> NoReturn:
+def _child(parent: int, channel: socket.socket, request: dict[str, Any], file: int, pipe: int) -> NoReturn:
     os.setsid()
-    die_with_parent()
+    die_with_parent(parent)
     channel.close()
     _limit(request)
 

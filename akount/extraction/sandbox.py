@@ -53,7 +53,7 @@ class Sandbox:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own program
-                [sys.executable, "-m", "akount.extraction.reader", str(theirs.fileno())],
+                [sys.executable, "-m", "akount.extraction.reader", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
                 cwd=ROOT,

@@ -22,6 +22,7 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 from benchmarks.queues import page
 from benchmarks.queues.about import describe, load
@@ -62,8 +63,8 @@ def taking_part(only: list[str] | None) -> list[Contestant]:
     return able
 
 
-def run(field: list[Contestant], asked: argparse.Namespace, stand: Stand) -> dict[str, list[Figures]]:
-    """Round after round, everyone once in each."""
+def rounds(field: list[Contestant], asked: argparse.Namespace, stand: Stand) -> Iterator[dict[str, list[Figures]]]:
+    """Round after round, everyone once in each; after each round, the figures of all so far."""
     found: dict[str, list[Figures]] = {one.name: [] for one in field}
     for number in range(1, asked.rounds + 1):
         for one in field:
@@ -71,7 +72,7 @@ def run(field: list[Contestant], asked: argparse.Namespace, stand: Stand) -> dic
             figures = measure(one, stand, asked.count, asked.samples)
             found[one.name].append(figures)
             print(f"{number}  {one.name:18} {said(figures)}  {time.monotonic() - started:4.0f} s", flush=True)
-    return found
+        yield found
 
 
 def said(figures: Figures) -> str:
@@ -85,17 +86,18 @@ def said(figures: Figures) -> str:
 
 
 def main() -> None:
-    """Measures, prints the tables, and writes them where the whole field was measured in full."""
+    """Measures and prints the tables; of the whole field they are written after each round: a run may be broken off."""
     asked = options()
     field = taking_part(asked.only)
     about = describe(field, asked)
     before = load()
     with open_stand() as stand:
-        found = run(field, asked, stand)
-        about |= {"versions": about["versions"] | stand.versions(), "load": [before, load()]}
+        about["versions"] |= stand.versions()
+        for number, found in enumerate(rounds(field, asked, stand), 1):
+            about |= {"rounds": number, "load": [before, load()]}
+            if not asked.quick and not asked.only:
+                page.write(field, found, about)
     print("\n".join(["", *page.tables(field, found)]))
-    if not asked.quick and not asked.only:
-        print(f"\nwritten: {page.write(field, found, about)}")
 
 
 if __name__ == "__main__":

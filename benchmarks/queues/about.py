@@ -41,12 +41,11 @@ def _answer(*command: str) -> str:
 
 
 def describe(field: list[Contestant], asked: argparse.Namespace) -> dict[str, Any]:
-    """All but what the servers and the end of the run tell."""
+    """All but what the servers and the rounds themselves tell."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "command": f'make bench-queue ARGS="--rounds {asked.rounds} --count {asked.count} --samples {asked.samples}"',
         "cores": len(os.sched_getaffinity(0)),
-        "rounds": asked.rounds,
         "jobs": asked.count,
         "samples": asked.samples,
         "versions": versions(field),

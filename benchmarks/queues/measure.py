@@ -50,6 +50,12 @@ class Figures:
     jobs: int
     workers: int
 
+    @property
+    def drained_per_cpu_s(self) -> float | None:
+        """Jobs for each second of processor time of workers and servers together."""
+        spent = (self.worker_cpu_ms or 0) + (self.server_cpu_ms or 0)
+        return 1000 / spent if spent else None
+
 
 def measure(contestant: Contestant, at: Stand, count: int, samples: int) -> Figures:
     """Raises BenchError when a job was lost, done twice, or took too long."""

@@ -16,13 +16,12 @@ from werkzeug.test import TestResponse
 
 import config
 from akount import db, pipeline
-from akount.app import create_app
 from akount.db import now
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Job
 from akount.readings import Reading
 from akount.tasks.queues import hang_bells
-from conftest import make_settings, postgres_copy
+from conftest import make_settings, postgres_copy, web_application
 from fakes import FakeReader
 
 DATABASES = ["sqlite", "postgres"]
@@ -53,7 +52,7 @@ def opened(settings: config.Settings) -> Iterator[Runtime]:
 @contextlib.contextmanager
 def serving(settings: config.Settings) -> Iterator[Flask]:
     """The web application."""
-    app = create_app(settings)
+    app = web_application(settings)
     try:
         yield app
     finally:

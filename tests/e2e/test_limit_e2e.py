@@ -47,10 +47,10 @@ class Answer:
 
 
 class Sender:
-    """Somebody with a key and many connections."""
+    """Somebody with a key, and a connection for each upload: any process may get it, and none is closed for being idle."""
 
     def __init__(self, web: Web, person: Person) -> None:
-        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=0)
         self._client = httpx.Client(base_url=web.url, headers=person.headers, timeout=60, limits=limits, trust_env=False)
 
     def send(self, _number: int = 0) -> Answer:

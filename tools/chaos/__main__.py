@@ -18,10 +18,12 @@ from akount import logs
 from service import ROOT
 from tools.chaos import audit, report
 from tools.chaos.cluster import Cluster, Ground, Shape, ground
-from tools.chaos.faults import Injector
+from tools.chaos.faults import WEIGHTS, Injector, is_kill
 from tools.chaos.traffic import Paper, Traffic, papers, sendings
 
 INTERRUPTED = 2
+TELL_SECONDS = 15
+KILLS_OF_FAULTS = sum(weight for kind, weight in WEIGHTS.items() if is_kill(kind)) / sum(WEIGHTS.values())
 
 
 def main() -> int:
@@ -65,47 +67,49 @@ def run(asked: argparse.Namespace, stands_on: Ground) -> dict[str, Any] | None:
     shape = Shape(processes=asked.processes, lease=asked.lease, protected=not asked.control)
     made = papers(asked.seed, asked.documents, asked.minutes * 60)
     print(f"seed {asked.seed}: {asked.documents} documents and {asked.kills} kills in {asked.minutes:g} minutes", flush=True)
-    stop = threading.Event()
     with Cluster(stands_on, shape) as cluster:
         cluster.await_ready()
-        people = stands_on.people
-        traffic = Traffic(cluster.address, [people.ada.headers, people.mallory.headers], sendings(asked.seed, made), stop)
-        pause = asked.minutes * 60 / asked.kills / 1.3  # of every 13 faults some ten are kills
-        injector = Injector(cluster, stands_on, asked.seed, kills=asked.kills, pause=pause, stop=stop)
-        _under_fire(cluster, traffic, injector)
+        traffic, injector = _under_fire(asked, stands_on, cluster, made)
+        if cluster.stopping:
+            return None
+    facts = {
+        "seed": asked.seed,
+        "protected": shape.protected,
+        "documents": asked.documents,
+        "limit_s": asked.lease + asked.late,
+        "errors_logged": report.errors_logged(cluster.logs),
+        "exit_codes": cluster.exit_codes(),
+        "started": f"{started:%Y-%m-%d %H:%M} UTC",
+        "seconds": time.monotonic() - clock,
+    }
+    return report.figures(examine(asked, stands_on, cluster, made, traffic, injector), traffic, injector, facts)
+
+
+def _under_fire(asked: argparse.Namespace, stands_on: Ground, cluster: Cluster, made: list[Paper]) -> tuple[Traffic, Injector]:
+    """Until everything is sent, every fault is done, every job has ended and everything is up again."""
+    stop = threading.Event()
+    headers = [stands_on.people.ada.headers, stands_on.people.mallory.headers]
+    traffic = Traffic(cluster.address, headers, sendings(asked.seed, made), stop)
+    pause = asked.minutes * 60 / asked.kills * KILLS_OF_FAULTS
+    injector = Injector(cluster, stands_on, asked.seed, kills=asked.kills, pause=pause, stop=stop)
+    try:
+        traffic.start()
+        injector.start()
+        _watch(cluster, traffic, injector)
         settling = audit.Settling(stands_on.database_url, asked.patience)
         while not cluster.stopping and not settling.over:
             cluster.watch(0.5)
         cluster.await_ready()  # what is stopped while it starts ends by the signal, not in order
-        interrupted = cluster.stopping
+    finally:
         stop.set()
-    if interrupted:
-        return None
-    return report.figures(
-        examine(asked, stands_on, cluster, made, traffic, injector),
-        traffic,
-        injector,
-        {
-            "seed": asked.seed,
-            "protected": shape.protected,
-            "documents": asked.documents,
-            "limit_s": asked.lease + asked.late,
-            "errors_logged": report.errors_logged(cluster.logs),
-            "exit_codes": cluster.exit_codes(),
-            "started": f"{started:%Y-%m-%d %H:%M} UTC",
-            "seconds": time.monotonic() - clock,
-        },
-    )
+    return traffic, injector
 
 
-def _under_fire(cluster: Cluster, traffic: Traffic, injector: Injector) -> None:
-    """Until everything is sent and every fault is done."""
-    traffic.start()
-    injector.start()
+def _watch(cluster: Cluster, traffic: Traffic, injector: Injector) -> None:
     told = 0.0
     while (traffic.running or injector.is_alive()) and injector.error is None and not cluster.stopping:
         cluster.watch(0.5)
-        if time.monotonic() - told > 15:
+        if time.monotonic() - told > TELL_SECONDS:
             told = time.monotonic()
             print(f"{traffic.left} to send, {len(traffic.accepted)} accepted, {injector.kills} kills", flush=True)
     if injector.error is not None:

@@ -1,7 +1,6 @@
 """What is under fire: Postgres, Redis, a web server and two consumers for each queue, and who is who among the processes."""
 
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import httpx
 import psutil
 import psycopg2
 from psycopg2.extras import NamedTupleCursor
+from tools.chaos.tree import Announcements, Tree, outliving
 
 from akount import db
 from akount.kinds import QUEUES
@@ -21,6 +21,7 @@ from people import People, settle_in
 from servers import Server, create_database, free_port, postgres_server, redis_server
 from service import plain_environment
 
+STOP_SECONDS = 35
 READY_SECONDS = 300
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
 MODULES = {True: "akount", False: "tools.chaos.unprotected"}
@@ -106,7 +107,8 @@ class Cluster:
             for queue in QUEUES
             for name in (f"{queue} {number + 1}" for number in range(shape.consumers))
         ]
-        self._supervisor = Supervisor([self.web, *self.consumers], self.environ)
+        self._announcements = Announcements([self._log(consumer.name) for consumer in self.consumers])
+        self._supervisor = Supervisor([self.web, *self.consumers], self.environ, STOP_SECONDS)
         self._seen: set[psutil.Process] = set()
 
     def __enter__(self) -> Self:
@@ -135,24 +137,21 @@ class Cluster:
         ends = time.monotonic() + READY_SECONDS
         while time.monotonic() < ends and not self.stopping:
             self.watch(0.3)
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.address}/health/ready", timeout=2, trust_env=False).status_code == 200 and self._all_ready():
-                    return
+            if len(self.tree().workers) == len(self.consumers) * self._processes and self.web_answers("ready"):
+                return
         if not self.stopping:
             raise TimeoutError(f"Not ready in {READY_SECONDS} s; the logs are in {self.logs}.")
 
-    def _all_ready(self) -> bool:
-        said = [self.log(consumer).read_text(errors="replace") for consumer in self.consumers]
-        ready = {json.loads(line)["pid"] for text in said for line in text.splitlines() if '"event": "worker ready"' in line}
-        tree = self.tree()  # a worker whose reader died while it was idle starts another with its next document
-        workers = [process for process in (*tree.workers, *tree.sweepers) if process.pid in ready]
-        return len(workers) == len(self.consumers) * self._processes
+    def web_answers(self, page: str = "live") -> bool:
+        """Whether a page of the web server's health says yes."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.address}/health/{page}", timeout=2, trust_env=False).status_code == 200
+        return False
 
-    def log(self, child: Child) -> Path:
-        return self.logs / f"{child.name.replace(' ', '-')}.log"
-
-    def tree(self) -> "Tree":
-        return Tree([pid for child in [self.web] if (pid := _pid(child))], [pid for c in self.consumers if (pid := _pid(c))])
+    def tree(self) -> Tree:
+        """Who is there now."""
+        pids = {pid: child.name.split()[0] for child in self.consumers if (pid := _pid(child))}
+        return Tree(_pid(self.web), pids, self._announcements.pids)
 
     def exit_codes(self) -> dict[str, int | None]:
         """How each child ended in the end; 0 is in order."""
@@ -166,80 +165,12 @@ class Cluster:
                 process.kill()
         return [process.pid for process in left]
 
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name.replace(' ', '-')}.log"
+
     def _logged(self, name: str, command: list[str]) -> list[str]:
         """The same command, its lines in a file; `exec` keeps the process what it is."""
-        return ["/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1', str(self.logs / f"{name.replace(' ', '-')}.log"), *command]
-
-
-class Tree:
-    """Who is who among our processes, at one moment."""
-
-    def __init__(self, web: list[int], consumers: list[int]) -> None:
-        self._kin: dict[int, list[psutil.Process]] = {}
-        alive = {}
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    alive[process.pid] = process
-                    self._kin.setdefault(process.ppid(), []).append(process)
-        self.masters = [alive[pid] for pid in web if pid in alive]
-        self.consumers = [alive[pid] for pid in consumers if pid in alive]
-
-    @property
-    def everybody(self) -> list[psutil.Process]:
-        tops = [*self.masters, *self.consumers]
-        return tops + [process for top in tops for process in self.below(top)]
-
-    @property
-    def web_processes(self) -> list[psutil.Process]:
-        return self._children(self.masters)
-
-    @property
-    def workers(self) -> list[psutil.Process]:
-        """Those that have a reader."""
-        return [process for process in self._children(self.consumers) if process.pid in self._kin]
-
-    @property
-    def sweepers(self) -> list[psutil.Process]:
-        """Those without a reader; a worker that has none at the moment looks the same."""
-        return [process for process in self._children(self.consumers) if process.pid not in self._kin]
-
-    @property
-    def readers(self) -> list[psutil.Process]:
-        return self._children(self.workers)
-
-    @property
-    def reading_children(self) -> list[psutil.Process]:
-        return self._children(self.readers)
-
-    def below(self, process: psutil.Process) -> list[psutil.Process]:
-        """All that descend from a process."""
-        children = self._kin.get(process.pid, [])
-        return children + [other for child in children for other in self.below(child)]
-
-    def at_work(self, process: psutil.Process) -> bool:
-        """Whether a document is being read by this process or below it."""
-        own = {process.pid, *(other.pid for other in self.below(process))}
-        return any(child.pid in own for child in self.reading_children)
-
-    def _children(self, parents: list[psutil.Process]) -> list[psutil.Process]:
-        return [child for parent in parents for child in self._kin.get(parent.pid, [])]
-
-
-def outliving(processes: set[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that still live when the time is up; a zombie does not."""
-    ends = time.monotonic() + seconds
-    while True:
-        alive = [process for process in processes if _lives(process)]
-        if not alive or time.monotonic() > ends:
-            return alive
-        time.sleep(0.05)
-
-
-def _lives(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
+        return ["/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1', str(self._log(name)), *command]
 
 
 def _pid(child: Child) -> int | None:

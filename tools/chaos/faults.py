@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 import psutil
 import psycopg2
+from tools.chaos.tree import Tree, outliving
 
 from akount.db import now
-from tools.chaos.cluster import Cluster, Ground, Tree, ask, outliving
+from tools.chaos.cluster import Cluster, Ground, ask
 
 FROZEN_SECONDS = 5
 AIM_SECONDS = 4
+SPARE_SECONDS = 120
+"""A fault that nobody could bear at the moment waits so long, then it does not happen."""
 STRIKE_SECONDS = 1.0
 """A victim at work is killed within so long after it was seen: at any point of its job, or just after."""
 ORPHAN_SECONDS = 10
@@ -73,7 +76,7 @@ def faults(seed: int) -> Iterator[Fault]:
 
 @dataclass(frozen=True)
 class Death:
-    """When a process was killed, or froze."""
+    """When a process was killed."""
 
     pid: int
     at: dt.datetime
@@ -86,7 +89,6 @@ class Injector(threading.Thread):
         super().__init__(name="faults", daemon=True)
         self.done: Counter[str] = Counter()
         self.deaths: list[Death] = []
-        self.freezes: list[Death] = []
         self.orphans: list[str] = []
         self.error: BaseException | None = None
         self._cluster, self._ground, self._stop_early = cluster, ground, stop
@@ -145,24 +147,29 @@ class Injector(threading.Thread):
         self._ground.postgres.start()
 
     def _victim(self, fault: Fault) -> psutil.Process | None:
-        """Who it hits: among those at work if it is aimed, else among all; nobody when there is none for a while."""
-        ends = time.monotonic() + AIM_SECONDS
-        while True:
+        """Who it hits: among those at work if it is aimed, else among all. The last worker of a queue and a web server
+        that is just starting are spared: how long a start takes is another question."""
+        started = time.monotonic()
+        while (waited := time.monotonic() - started) < SPARE_SECONDS and not self._stop_early.is_set():
             tree = self._cluster.tree()
-            late = time.monotonic() > ends
             victims = _victims(fault.kind, tree)
-            if fault.kind in AIMED and not late:
+            if fault.kind in AIMED and waited < AIM_SECONDS:
                 victims = [process for process in victims if tree.at_work(process)]
-            if victims or late:
-                return victims[int(fault.pick * len(victims))] if victims else None
+            if victims and self._bearable(victim := victims[int(fault.pick * len(victims))], tree):
+                return victim
             time.sleep(0.1)
+        return None
+
+    def _bearable(self, victim: psutil.Process, tree: Tree) -> bool:
+        if victim in tree.masters or victim in tree.web_processes:
+            return self._cluster.web_answers()
+        return tree.can_do_without(victim)
 
     def _strike(self, kind: str, victim: psutil.Process) -> None:
         below = victim.children(recursive=True)
         at = now()
         if kind == "worker frozen":
             victim.suspend()
-            self.freezes.append(Death(victim.pid, at))
             self._pending.append(self._hands["worker"].submit(self._thaw, victim))
         elif kind == "consumer told to stop":
             victim.send_signal(signal.SIGTERM)

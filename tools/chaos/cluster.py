@@ -12,7 +12,6 @@ import httpx
 import psutil
 import psycopg2
 from psycopg2.extras import NamedTupleCursor
-from tools.chaos.tree import Announcements, Tree, outliving
 
 from akount import db
 from akount.kinds import QUEUES
@@ -20,6 +19,7 @@ from akount.supervisor import Child, Supervisor
 from people import People, settle_in
 from servers import Server, create_database, free_port, postgres_server, redis_server
 from service import plain_environment
+from tools.chaos.tree import Announcements, Tree, outliving
 
 STOP_SECONDS = 35
 READY_SECONDS = 300

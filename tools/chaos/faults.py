@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import psutil
 import psycopg2
-from tools.chaos.tree import Tree, outliving
 
 from akount.db import now
 from tools.chaos.cluster import Cluster, Ground, ask
+from tools.chaos.tree import Tree, outliving
 
 FROZEN_SECONDS = 5
 AIM_SECONDS = 4

@@ -105,7 +105,7 @@ class Pulse(threading.Thread):
         while not self._ending:
             self._tell()
             with self._change:
-                if self._held is None:
+                if self._held is None and not self._ending:
                     self._change.wait(workers.TELL_SECONDS)
                 held = self._held
             if held is not None:

@@ -28,7 +28,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DESCRIPTION = """Uploads of bills and invoices, the jobs that read them, and the records that come of them.
 
 Money is in integer minor units of the record's currency, dates are YYYY-MM-DD, instants ISO-8601 in UTC, ids UUIDs.
-Every error is `application/problem+json` (RFC 9457) with a stable `code`."""
+Every error is `application/problem+json` (RFC 9457) with a stable `code`. Who belongs to several tenants, and an operator
+who belongs to none, says in the header `X-Tenant-ID` in which one they act; one that is not theirs is 404."""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>

@@ -74,7 +74,7 @@ class Verifier:
         try:
             said = self._verified(token)
             issued_at = dt.datetime.fromtimestamp(said["iat"], dt.UTC)
-        except (jwt.PyJWTError, RecursionError, *_STRANGE):
+        except (jwt.PyJWTError, *_STRANGE):
             raise Unauthenticated from None
         if said["azp"] not in self._instance.parties or said.get("sts") == "pending":
             raise Unauthenticated

@@ -70,10 +70,7 @@ def add(
 
     Raises Invalid for what contradicts itself, NotFound for a tenant or user that there is not."""
     _require_sense(role, tenant_id, name, scopes)
-    if tenant_id is not None and session.get(Tenant, tenant_id) is None:
-        raise NotFound("There is no such tenant.")
-    if user_id is not None and (tenant_id is None or membership(session, user_id, tenant_id) is None):
-        raise NotFound("There is no such user in this tenant.")
+    _require_there(session, tenant_id, user_id)
     token = PREFIX + secrets.token_urlsafe(32)
     kept = None if scopes is None else sorted(s.value for s in scopes)
     key = ApiKey(tenant_id=tenant_id, user_id=user_id, name=name, role=role, hash=fingerprint(token))
@@ -93,6 +90,13 @@ def _require_sense(role: Role, tenant_id: uuid.UUID | None, name: str, scopes: C
     if scopes is not None and (not scopes or not PERMISSIONS[role] >= set(scopes)):
         granted = ", ".join(sorted(PERMISSIONS[role]))
         raise Invalid(f"The scopes of a key are some of the permissions of its role; those of {role} are: {granted}.")
+
+
+def _require_there(session: Session, tenant_id: uuid.UUID | None, user_id: uuid.UUID | None) -> None:
+    if tenant_id is not None and session.get(Tenant, tenant_id) is None:
+        raise NotFound("There is no such tenant.")
+    if user_id is not None and (tenant_id is None or membership(session, user_id, tenant_id) is None):
+        raise NotFound("There is no such user in this tenant.")
 
 
 def give(

@@ -59,6 +59,11 @@ def test_where_there_is_none_or_it_is_damaged_nothing_matches() -> None:
         assert not passwords.matches(kept, GOOD)
 
 
+def test_nobody_signs_in_by_what_stands_in_for_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "NOBODY", passwords.digest(GOOD))
+    assert not passwords.matches(None, GOOD)
+
+
 def test_what_stands_in_for_no_password_is_hashed_in_todays_way() -> None:
     assert not passwords.outdated(passwords.NOBODY)
 

@@ -262,9 +262,10 @@ def test_production_sends_plain_http_to_https_without_a_page(client: FlaskClient
     ],
 )
 def test_what_must_not_be_seen_on_the_way_is_refused_and_not_sent_on(
-    client: FlaskClient, people: People, method: str, headers: dict[str, str]
+    app: Flask, people: People, method: str, headers: dict[str, str]
 ) -> None:
     """Sent on, nobody would notice that the key was sent in the clear; and a change would become a question."""
+    client = app.test_client(use_cookies=False)
     answer = client.open("/api/system/consent", method=method, headers=headers, base_url="http://documents.example")
     assert (answer.status_code, answer.json["code"], answer.location) == (403, "https_required", None)
     assert client.open("/api/system/consent", method=method, headers=headers, base_url=HTTPS).status_code != 403

@@ -245,8 +245,8 @@ def test_a_runtime_closes_the_connections_of_its_limiter(shared: config.Settings
         runtime.limiter.admit(ADA)
         assert len(admin.client_list()) == 2
         with capture_logs() as lines:
-            runtime.close()
-        assert [line["part"] for line in lines] == ["limiter", "database"]
+            runtime.shut_down(10)
+        assert [line["part"] for line in lines] == ["limiter", "storage", "database"]
         deadline = time.monotonic() + 5
         while len(admin.client_list()) > 1:
             assert time.monotonic() < deadline

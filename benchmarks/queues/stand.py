@@ -62,7 +62,7 @@ class Stand:
         url = create_database(self._postgres, DATABASE, "template_ours" if contestant.ours else "template_rival")
         with redis.Redis.from_url(self._redis.url) as client:
             client.flushall()
-        connection = psycopg2.connect(url)
+        connection = psycopg2.connect(self._postgres.url)  # a superuser may
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("CHECKPOINT")

@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples screenshot openapi migration bench-queue chaos clean
+.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ lock: $(VENV)/dev ## resolve requirements*.in into the hashed locks
 
 samples: $(VENV)/dev ## make the sample documents again
 	$(BIN)/python tools/make_samples.py
+
+errors: $(VENV)/dev ## write docs/errors.md again from what the code raises
+	PYTHONPATH=. $(BIN)/python tools/make_errors.py
 
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py

@@ -20,10 +20,13 @@ from urllib.parse import quote, urlsplit
 from dotenv import dotenv_values
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from akount import safety
 from akount.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+DEBUG_SWITCHES = ("FLASK_DEBUG", "DEBUG")
+"""Not ours, but Flask heeds the one, and the other is somebody's wish: neither may be on in production."""
 DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:3001", "http://127.0.0.1:3000")
 """Where a frontend under development runs (E2)."""
 
@@ -64,10 +67,15 @@ def _bare(value: str) -> None:
         raise ValidationError("Must have no ?options; REDIS_TLS_CA_FILE and REDIS_TLS_VERIFY say how TLS is checked.")
 
 
+_ORIGIN = re.compile(r"\*|https?://(?:[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+_DEFAULT_PORT = re.compile(r"http:.*:80|https:.*:443")
+
+
 def _origins(value: tuple[str, ...]) -> None:
-    wrong = [o for o in value if o != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", o)]
+    wrong = [origin for origin in value if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin)]
     if wrong:
-        raise ValidationError(f"Not an origin (scheme://host[:port], no path): {', '.join(wrong)}.")
+        asked = "as a browser sends it: scheme://host[:port], lower case, no path, no default port"
+        raise ValidationError(f"Not an origin ({asked}): {', '.join(wrong)}.")
 
 
 def _one_of(*choices: str) -> Any:
@@ -134,6 +142,9 @@ class Settings:
     )
     log_level: str = setting(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least important log line to write")
     log_format: str = setting(_one_of("json", "console", ""), "", "json or console; empty: json in production, else console")
+    allow_local_services: bool = setting(
+        Switch(), False, "production may stand on this machine: its database and Redis are not held to be elsewhere, TLS, passwords"
+    )
     secret_key: str = setting(_text(), "", "signs tickets; kept in DATA_DIR when empty, required in production", secret=True)
     data_dir: str = setting(_text(), "var", "database, files, queue and credentials of the embedded mode")
     # what it stands on
@@ -163,9 +174,25 @@ class Settings:
     spaces_secret_key: str = setting(_text(), "", "its secret key", secret=True)
     spaces_region: str = setting(_text(), "us-east-1", "its region")
     # the edge
-    cors_origins: tuple[str, ...] = setting(Items(validate=_origins), (), "origins a browser may call the API from")
+    cors_origins: tuple[str, ...] = setting(
+        Items(validate=_origins), (), "origins a browser may call the API from; empty: those of development"
+    )
+    trusted_hosts: tuple[str, ...] = setting(
+        Items(), (), "names the service answers to (.example.com: and below); empty: any, which a redirect to https repeats"
+    )
+    hsts_preload: bool = setting(Switch(), False, "tell browsers that the domain may go onto their preload lists")
     trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
     rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
+    metrics_token: str = setting(
+        _text(validate.Length(min=16, error="Must have at least 16 characters.")),
+        "",
+        "lets a monitor read /metrics (Bearer); empty: in production nobody may, else who asks from this machine",
+        secret=True,
+    )
+    worker_metrics_port: int = setting(
+        _number(0, 65535), 0, "port at which the workers of a machine show their numbers; 0: /metrics of the web server shows them"
+    )
+    failed_sign_ins_per_minute: int = setting(_number(), 10, "so often an address may bring a wrong key, token or ticket a minute")
     jobs_per_minute: int = setting(_number(), 100, "uploads a minute of one tenant")
     clerk_secret_key: str = setting(_text(_starts("sk_test_", "sk_live_")), "", "Clerk's secret key", secret=True)
     clerk_publishable_key: str = setting(
@@ -238,15 +265,15 @@ class Settings:
         return f"{scheme}://{user}{host}:{self.redis_port}/{self.redis_db}"
 
     @property
+    def browser_origins(self) -> tuple[str, ...]:
+        """The origins that a browser may call the API from (E2)."""
+        return self.cors_origins or (() if self.production else DEVELOPMENT_ORIGINS)
+
+    @property
     def storage(self) -> str:
         """Where files are kept, as a URL."""
         bucket = f"s3://{self.spaces_bucket}" if self.spaces_bucket else ""
         return self.storage_url or bucket or (self.directory / "files").as_uri()
-
-    @property
-    def browser_origins(self) -> tuple[str, ...]:
-        """The origins that a browser may call the API from (E2)."""
-        return self.cors_origins or (() if self.production else DEVELOPMENT_ORIGINS)
 
     @property
     def clerk(self) -> ClerkInstance | None:
@@ -282,11 +309,13 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     except ValidationError as error:
         problems += [f"{name}: {' '.join(texts)}" for name, texts in dict(error.messages_dict).items()]
         values = error.valid_data
-    settings = Settings(**{name.lower(): value for name, value in values.items()}, sources=sources, warnings=_unknown(dotenv))
-    problems += _contradictions(settings)
+    settings = Settings(**{name.lower(): value for name, value in values.items()}, sources=sources)
+    named = {problem.partition(":")[0] for problem in problems}
+    more = _contradictions(settings) + (_unsafe(settings, environ) if settings.production else [])
+    problems += [problem for problem in more if problem.partition(":")[0] not in named]  # what cannot be read is not judged
     if problems:
         raise SettingsError("\n".join(["These settings must be corrected (see .env.example):", *("  " + p for p in problems)]))
-    return settings
+    return dataclasses.replace(settings, warnings=(*_unknown(dotenv), *_doubts(settings)))
 
 
 def _collect(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -335,10 +364,6 @@ def _contradictions(settings: Settings) -> list[str]:
         problems += [f"{name}: Must be set together with the other SPACES_ settings." for name in missing]
     if settings.review_confidence > settings.auto_create_confidence:
         problems.append("REVIEW_CONFIDENCE: Must not be above AUTO_CREATE_CONFIDENCE.")
-    if settings.production and len(settings.secret_key) < 32:
-        problems.append("SECRET_KEY: Must be set in production, at least 32 characters (openssl rand -hex 32).")
-    if settings.production and not settings.redis_tls_verify:
-        problems.append("REDIS_TLS_VERIFY: Must not be off in production; give REDIS_TLS_CA_FILE instead.")
     problems += _clerk_problems(settings)
     if settings.redis_tls_ca_file and not Path(settings.redis_tls_ca_file).is_file():
         problems.append("REDIS_TLS_CA_FILE: There is no such file.")
@@ -353,16 +378,53 @@ def _clerk_problems(settings: Settings) -> list[str]:
         problems.append("CLERK_ISSUER: Must be set together with CLERK_JWKS_URL where there is no CLERK_PUBLISHABLE_KEY.")
     if settings.clerk is not None and not settings.clerk.parties:
         problems.append("CLERK_AUTHORIZED_PARTIES: Must name the origins of the frontend (or CORS_ORIGINS must).")
-    if settings.production:
-        keys = {"CLERK_PUBLISHABLE_KEY": settings.clerk_publishable_key, "CLERK_SECRET_KEY": settings.clerk_secret_key}
-        problems += [
-            f"{name}: Is of a test instance; production needs a live one."
-            for name, value in keys.items()
-            if value.startswith(("pk_test_", "sk_test_"))
-        ]
-        urls = {"CLERK_JWKS_URL": settings.clerk_jwks_url, "CLERK_ISSUER": settings.clerk_issuer}
-        problems += [f"{name}: Must be https in production." for name, value in urls.items() if value.startswith("http:")]
     return problems
+
+
+def _unsafe(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Why production refuses to start with these settings (C3): every reason, by variable."""
+    faults = {
+        "SECRET_KEY": safety.secret_faults(settings.secret_key),
+        "CLERK_SECRET_KEY": safety.key_faults(settings.clerk_secret_key),
+        "CLERK_PUBLISHABLE_KEY": safety.key_faults(settings.clerk_publishable_key),
+        "CLERK_JWKS_URL": safety.url_faults(settings.clerk_jwks_url),
+        "CLERK_ISSUER": safety.url_faults(settings.clerk_issuer),
+        "CLERK_AUTHORIZED_PARTIES": safety.origin_faults(settings.clerk_authorized_parties),
+        "CORS_ORIGINS": safety.origin_faults(settings.cors_origins),
+        "REDIS_TLS_VERIFY": [] if settings.redis_tls_verify else ["Must not be off in production; give REDIS_TLS_CA_FILE instead."],
+    }
+    for name in DEBUG_SWITCHES:
+        if environ.get(name, "").strip().lower() not in {"", *FALSE}:
+            faults[name] = ["Must be off in production: it shows strangers the inside."]
+    if not settings.allow_local_services:
+        redis = "REDIS_HOST" if settings.redis and not settings.redis_url else "REDIS_URL"
+        unless = " Or say ALLOW_LOCAL_SERVICES=true."
+        faults["DATABASE_URL"] = [fault + unless for fault in safety.database_faults(settings.database_url)]
+        faults[redis] = [fault + unless for fault in safety.redis_faults(settings.redis)]
+    return [f"{name}: {fault}" for name, found in faults.items() for fault in found]
+
+
+def _doubts(settings: Settings) -> tuple[str, ...]:
+    """What is not refused, but probably not meant: a line in the log each."""
+    if not settings.production:
+        return ("CORS_ORIGINS is *: any page may call the API.",) if "*" in settings.cors_origins else ()
+    sure_of_tls = re.search(r"[?&]sslmode=(require|verify-ca|verify-full)\b", settings.database_url)
+    doubts = {
+        "CORS_ORIGINS is empty: no page of another origin may call the API.": not settings.cors_origins,
+        "TRUSTED_PROXY_HOPS is 0: without a proxy that speaks TLS every request is sent to https and comes back.": (
+            settings.trusted_proxy_hops == 0
+        ),
+        "TRUSTED_HOSTS is empty: a redirect to https repeats whatever name the client used.": not settings.trusted_hosts,
+        "ALLOW_LOCAL_SERVICES is on: where the database and Redis are, and whether they speak TLS, was not looked at.": (
+            settings.allow_local_services
+        ),
+        "DATABASE_URL does not insist on TLS (?sslmode=require).": not sure_of_tls and not settings.allow_local_services,
+        "STORAGE_URL is a directory: only processes of this machine can read what is uploaded.": settings.storage.startswith(
+            "file:"
+        ),
+        "LOG_LEVEL is DEBUG: the log grows fast.": settings.log_level == "DEBUG",
+    }
+    return tuple(doubt for doubt, there in doubts.items() if there)
 
 
 def masked(settings: Settings, declared: dataclasses.Field[Any]) -> str:

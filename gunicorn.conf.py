@@ -2,7 +2,7 @@
 
 import sys
 
-from akount import logs, pools
+from akount import exposition, logs, metrics, pools
 from akount.db import require_head
 from akount.errors import AkountError, SettingsError
 from akount.webserver import WebWorker, take_charge
@@ -28,6 +28,7 @@ timeout = 60
 graceful_timeout = settings.stop_seconds - 1  # a worker that has not ended itself by then is killed
 keepalive = 5
 control_socket_disable = True
+forwarded_allow_ips = ""  # TRUSTED_PROXY_HOPS alone says who is believed about the client
 preload_app = settings.web_preload
 accesslog = None  # the application writes one line a request, with tenant and request id
 loglevel = "warning"
@@ -36,7 +37,7 @@ proc_name = "akount-web"
 
 def on_starting(server):
     """Refuses an old schema before there is a worker: once and in words, not as a traceback from each of them."""
-    logs.configure(as_json=settings.logs_as_json, level=settings.log_level)
+    logs.configure(as_json=settings.logs_as_json, level=settings.log_level, warnings=settings.warnings)
     database = pools.open_database(settings, 0)
     try:
         require_head(database)
@@ -45,6 +46,7 @@ def on_starting(server):
         give_up(error)
     finally:
         database.close()
+    metrics.share(exposition.directory(settings), exposition.WEB)
     server.ties = take_charge(server)
 
 
@@ -61,3 +63,8 @@ def on_exit(server):
     """The server ends as badly as its worst worker: 1 when one was killed, cut requests off or left something open."""
     if not server.ties.clean:
         sys.exit(1)
+
+
+def child_exit(server, worker):  # noqa: ARG001
+    """A process that died has no requests in hand any more, however it died."""
+    metrics.process_died(worker.pid)

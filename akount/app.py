@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from akount import connections, health
+from akount import connections, edge, health, monitoring, throttle
 from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
 from akount.identity import clerk
 from akount.identity.throttle import Throttle
@@ -34,14 +34,19 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
+    app.extensions["lookout"] = monitoring.Lookout()
     app.extensions["clerk"] = clerk.open_verifier(settings)
     app.extensions["throttle"] = Throttle(runtime.limiter.windows)
 
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
-    app.before_request(guards.recognize)  # then who it is, and whether they may; no body has been read yet
-    app.before_request(guards.permit)
+    edge.init_app(app, settings)  # whose word about the client is believed, what browsers are told
+    throttle.guard_door(app, settings, runtime.limiter.windows)
+    app.before_request(guards.recognize)
+    throttle.count_users(app, settings, runtime.limiter.windows)
+    app.before_request(guards.permit)  # only now is a body read
 
     app.register_blueprint(health.bp)
+    app.register_blueprint(monitoring.bp)
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
     app.register_blueprint(system.bp, url_prefix="/api/system")
     app.register_blueprint(keys.bp, url_prefix="/api/system/keys")

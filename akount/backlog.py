@@ -85,6 +85,12 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
+def oldest_due(session: Session) -> dict[str, dt.datetime]:
+    """Since when the job that waits longest in a queue is due; what is paused waits too."""
+    due = select(_JOB.queue, func.min(_JOB.run_at)).where(CLAIMABLE, _JOB.run_at <= _AT).group_by(_JOB.queue)
+    return dict(session.execute(due, {"at": now()}).all())
+
+
 def listed(session: Session, *, status: JobStatus | None, queue: str | None, limit: int) -> list[Job]:
     """The newest jobs of the history, without discarded ones."""
     query = select(Job).where(Job.archived_at.is_(None), Job.discarded_at.is_(None)).order_by(Job.created_at.desc())

@@ -187,7 +187,7 @@ class _Api:
         url = self._address + upload["statusUrl"]
         while not supervisor.stopping and time.monotonic() < ends:
             supervisor.watch(0)
-            job = self._session.get(url, headers={"Prefer": "wait=1"}, timeout=60).json()
+            job = self._session.get(url, headers={"Prefer": "wait=2"}, timeout=60).json()
             if job["status"] in ("completed", "failed", "cancelled"):
                 return {"file": upload["file"], "kind": upload["kind"], "duplicate": upload.get("duplicate", False)} | self._row(
                     job

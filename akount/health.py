@@ -10,9 +10,11 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from akount import backlog, connections, logs
+from akount import backlog, census, connections, logs
 from akount.api.guards import public, runtime
+from akount.census import Census
 from akount.db import Database, schema_revision
+from akount.edge import plain_http
 from akount.errors import AkountError
 from akount.lifecycle import Runtime
 
@@ -37,10 +39,11 @@ class Probes:
             "migrations": self._migrations,
             "storage": runtime.storage.ping,
             "queue": self._queue,
+            "census": self._census,
         }
         if self._redis is not None:
             self._probes |= {"redis": self._redis.ping, "eviction": self._eviction}
-        self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis")}
+        self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis", "census")}
 
     def ask(self, *names: str) -> dict[str, Any]:
         """Name → what the probe answered; an error is the exception itself, a late probe a TimeoutError."""
@@ -87,6 +90,10 @@ class Probes:
         with self._database.snapshot() as session:
             return backlog.counts(session)
 
+    def _census(self) -> Census:
+        with self._database.snapshot() as session:
+            return census.take(session)
+
     def _eviction(self) -> None:
         """R9: a Redis that evicts loses messages."""
         assert self._redis is not None  # noqa: S101
@@ -107,6 +114,7 @@ def probes() -> Probes:
 
 @bp.get("/health/live")
 @public
+@plain_http
 def live() -> Response:
     """The process answers; nothing else is asked."""
     return jsonify({"status": "ok"})
@@ -114,6 +122,7 @@ def live() -> Response:
 
 @bp.get("/health/ready")
 @public
+@plain_http
 def ready() -> tuple[Response, int]:
     """Whether work may be sent here: 503 names the failing part."""
     answers = probes().ask("database", "migrations", "storage", "redis", "eviction")
@@ -126,6 +135,7 @@ def ready() -> tuple[Response, int]:
 
 @bp.get("/health")
 @public
+@plain_http
 def health() -> tuple[Response, int]:
     """For people and monitors: the database down is an error, Redis down is degraded."""
     answers = probes().ask("database", "storage", "redis", "queue")

@@ -41,6 +41,7 @@ class Claim:
     attempt: int
     max_attempts: int
     request_id: str
+    due_at: dt.datetime
     started_at: dt.datetime
     worker: str
 
@@ -157,6 +158,7 @@ def _claiming(chosen: ScalarSelect[uuid.UUID] | None) -> Any:
             _JOB.attempts.label("attempt"),
             _JOB.max_attempts,
             _JOB.request_id,
+            _JOB.run_at.label("due_at"),
         )
     )
 

@@ -68,6 +68,24 @@ class Windows:
             return ask(self._own)
 
 
+class Lent(MemoryStorage):
+    """The windows of the process for a library that wants to be told an address, `akount://`, and options."""
+
+    STORAGE_SCHEME = ["akount"]  # noqa: RUF012  so the library has it
+
+    def __init__(self, _uri: str, *, windows: Windows) -> None:
+        super().__init__()
+        self._windows = windows
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """As Windows does."""
+        return self._windows.acquire_entry(key, limit, expiry, amount)
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """As Windows does."""
+        return self._windows.get_moving_window(key, limit, expiry)
+
+
 def numbers(limit: int, remaining: int, seconds: float) -> dict[str, str]:
     """The headers that tell of a limit; `seconds` until a slot is free again, or the next one that is taken."""
     reset = str(max(0, math.ceil(seconds)))

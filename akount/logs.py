@@ -13,11 +13,12 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
-QUIET = ("pypdf", "PIL", "alembic", "huey", "urllib3")
+QUIET = ("pypdf", "PIL", "alembic", "huey", "urllib3", "flask_cors", "flask-limiter")
 
 
-def configure(*, as_json: bool, level: str) -> None:
-    """Sends the lines of this program and of its libraries to standard error in one form."""
+def configure(*, as_json: bool, level: str, warnings: tuple[str, ...] = ()) -> None:
+    """Sends the lines of this program and of its libraries to standard error in one form; first of all the warnings about
+    its settings, a line each."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -47,6 +48,8 @@ def configure(*, as_json: bool, level: str) -> None:
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for warning in warnings:
+        get(__name__).warning("setting", detail=warning)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

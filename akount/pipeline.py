@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 from sqlalchemy import and_, bindparam, select
 from structlog.contextvars import bound_contextvars
 
-from akount import backlog, drafts, ledger, logs, workers
+from akount import backlog, drafts, ledger, logs, metrics, workers
 from akount.checks import Finding
 from akount.db import now
 from akount.errors import AkountError
@@ -186,14 +186,17 @@ def _assigned(runtime: Runtime, queue: str) -> Assignment | None:
 
 def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment) -> None:
     started, held = time.monotonic(), given.held
+    metrics.started(held.queue, (held.started_at - held.due_at).total_seconds())
     log.info("job started")
     try:
         result = _carry_out(runtime, reader, pulse, given)
     except LostClaim:
+        metrics.ended(held.queue, "lost", time.monotonic() - started)
         log.warning("job lost", ms=_since(started))
     except KeyboardInterrupt:
         with runtime.database.transaction() as session:
             ledger.give_back(session, held)
+        metrics.ended(held.queue, "given_back", time.monotonic() - started)
         log.info("job given back", ms=_since(started))
         raise
     except AkountError as error:
@@ -202,12 +205,14 @@ def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment) 
         log.exception("job failed by a fault of ours", ms=_since(started))
         _settle(runtime, held, AkountError("Something went wrong on our side while reading this document."), started)
     else:
+        metrics.ended(held.queue, "completed", time.monotonic() - started)
         log.info("job completed", ms=_since(started), routing=result["routing"], confidence=result["confidence"])
 
 
 def _settle(runtime: Runtime, held: Claim, error: AkountError, started: float) -> None:
     with runtime.database.transaction() as session:
         status = ledger.settle(session, held, error)
+    metrics.ended(held.queue, status.value if status else "lost", time.monotonic() - started)
     log.warning("attempt failed", code=error.code, status=status or "lost", ms=_since(started))
 
 
@@ -231,6 +236,7 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, ki
     with file:
         pulse.progress(FETCHED)
         reading = reader.read(file, document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED))))
+    metrics.read(reading.engine, tuple(refusal.engine for refusal in reading.refusals))
     pulse.progress(CHECKED)
     findings = kind.examine(reading)
     confidence = kind.confidence(reading, findings)

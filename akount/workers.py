@@ -7,7 +7,7 @@ import enum
 import uuid
 from collections.abc import Iterable
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from akount import __version__, ledger
@@ -47,6 +47,13 @@ def listed(session: Session) -> list[WorkerProcess]:
     return list(session.scalars(select(WorkerProcess).order_by(WorkerProcess.started_at.desc())))
 
 
+def alive(session: Session) -> dict[str, int]:
+    """How many workers of each queue were heard of lately."""
+    heard = (WorkerProcess.stopped_at.is_(None), WorkerProcess.seen_at > now() - STALE_AFTER)
+    rows = session.execute(select(WorkerProcess.queue, func.count()).where(*heard).group_by(WorkerProcess.queue))
+    return dict(rows.all())
+
+
 def pulse(worker: WorkerProcess) -> Pulse:
     """How a worker is: live, stale after 30 s, lost after 90 s."""
     if worker.stopped_at is not None:
@@ -82,6 +89,7 @@ def _claim(job: Job) -> Claim:
         attempt=job.attempts,
         max_attempts=job.max_attempts,
         request_id=job.request_id,
+        due_at=job.run_at,
         started_at=job.started_at or now(),
         worker=job.worker or "",
     )

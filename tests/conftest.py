@@ -78,9 +78,13 @@ def settings(tmp_path: Path, database_url: str) -> config.Settings:
     return make_settings(tmp_path, database_url)
 
 
+UNLIMITED = dict.fromkeys(("JOBS_PER_MINUTE", "RATE_LIMIT_PER_MINUTE", "FAILED_SIGN_INS_PER_MINUTE"), "1000000")
+"""Who tests something else than the limits asks as often as it likes."""
+
+
 def make_settings(tmp_path: Path, database_url: str, **environ: str) -> config.Settings:
-    """Settings of a test. Who tests something else than the limit sends as many documents a minute as it likes."""
-    said = {"APP_ENV": "test", "DATA_DIR": str(tmp_path / "var"), "DATABASE_URL": database_url, "JOBS_PER_MINUTE": "1000000"}
+    """Settings of a test."""
+    said = {"APP_ENV": "test", "DATA_DIR": str(tmp_path / "var"), "DATABASE_URL": database_url, **UNLIMITED}
     said |= environ
     return config.load(said, env_file=tmp_path / "no.env")
 

@@ -29,6 +29,7 @@ class Service:
             "LOG_FORMAT": "json",
             "WEB_PROCESSES": "2",
             "JOBS_PER_MINUTE": "1000000",
+            "RATE_LIMIT_PER_MINUTE": "1000000",
             **environ,
         }
         self.log = directory / "service.log"

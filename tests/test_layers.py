@@ -10,25 +10,26 @@ from akount.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "connections", "currencies", "processes"),
-    ("checks", "models"),
+    ("db", "readings", "connections", "currencies", "metrics", "processes"),
+    ("checks", "exposition", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
     ("operations",),
-    ("identity", "lifecycle"),
+    ("census", "identity", "lifecycle"),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),
-    ("scans", "records", "offline", "demo", "doctor"),
+    ("scans", "records", "edge", "offline", "demo", "doctor"),
     ("api", "admin"),
-    ("health", "cli"),
+    ("health", "throttle", "cli"),
+    ("monitoring",),
     ("app", "__main__"),
     ("wsgi", "gunicorn.conf"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}
-EDGES = {"api", "admin", "health", "cli", "app"}
+EDGES = {"edge", "throttle", "monitoring", "api", "admin", "health", "cli", "app"}
 ENGINE_LIBRARIES = {
     "pypdfium2": {"extraction.pdf", "extraction.textlayer"},
     "rapidocr": {"extraction.ocr"},
@@ -120,6 +121,7 @@ def test_nobody_else_builds_a_connection_to_redis() -> None:
 
 def test_only_the_limiter_counts() -> None:
     assert {room(name) for name in users("limits")} == {"limits"}
+    assert {room(name) for name in users("flask_limiter")} == {"throttle"}
 
 
 def test_the_edges_and_the_engines_do_not_speak_sql() -> None:

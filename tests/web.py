@@ -40,6 +40,8 @@ class Web:
             "REDIS_URL": settings.redis_url,
             "LOG_FORMAT": "json",
             "JOBS_PER_MINUTE": str(settings.jobs_per_minute),
+            "RATE_LIMIT_PER_MINUTE": str(settings.rate_limit_per_minute),
+            "FAILED_SIGN_INS_PER_MINUTE": str(settings.failed_sign_ins_per_minute),
             "PATH": os.environ["PATH"],
             **environ,
         }

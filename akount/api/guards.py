@@ -87,8 +87,22 @@ def json_object() -> dict[str, Any]:
     return sent
 
 
+def signs() -> bool:
+    """Whether the request brings something to sign in with, be it good or bad."""
+    cookies = (CLERK_COOKIE, session_cookie())
+    return "Authorization" in request.headers or "ticket" in request.args or any(name in request.cookies for name in cookies)
+
+
+def caller() -> str:
+    """Who asks, as limits count them: the user, whatever keys they have, else the key; empty for who is not known."""
+    who: Identity | Actor | None = g.get("identity") or g.get("bearer")
+    if who is None:
+        return ""
+    return f"user:{who.user_id}" if who.user_id else f"key:{who.key_id}" if who.key_id else ""
+
+
 def recognize() -> None:
-    """Before each request, first: who is it, and in which tenant do they act? The body has not been read."""
+    """Before each request, first: who is it? The body has not been read."""
     see_all()  # this thread's last request may have been another tenant's
     if request.method == "OPTIONS":
         return  # tells which methods there are; a browser asks before it sends who somebody is
@@ -99,45 +113,51 @@ def recognize() -> None:
         raise NotAllowed("This page has no rule who may see it, so nobody may.", code="no_rule")
     if view.rule is None:
         return
-    actor = _by_ticket() if getattr(view, "by_ticket", False) and "ticket" in request.args else _in_tenant(view)
-    if actor is not None:
-        g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
-        if view.rule is not SIGNED_IN and actor.tenant_id is not None:
-            see_only(actor.tenant_id)
+    if getattr(view, "by_ticket", False) and "ticket" in request.args:
+        g.bearer = _by_ticket()
+    else:
+        g.identity = identify()
 
 
 def permit() -> None:
-    """Before each request, last: may they?"""
-    if "call" in g and _view().rule is not SIGNED_IN:
-        g.call.actor.require(_view().rule)
+    """Before each request, last: in which tenant do they act, and may they?"""
+    if "identity" not in g and "bearer" not in g:
+        return
+    rule = _view().rule
+    actor: Actor | None = g.bearer if "bearer" in g else _in_tenant(rule)
+    if actor is None:
+        return
+    g.call = Call(actor, request_id=g.request_id, address=request.remote_addr or "")
+    if rule is not SIGNED_IN:
+        if actor.tenant_id is not None:
+            see_only(actor.tenant_id)
+        actor.require(rule)
 
 
 def _view() -> Any:
     return current_app.view_functions.get(request.endpoint or "")
 
 
-def _in_tenant(view: Any) -> Actor | None:
-    g.identity, wanted = identify(), _wanted()
+def _in_tenant(rule: Any) -> Actor | None:
+    """A browser sends its cookies whoever wrote the page: what changes something must come from a page of ours."""
+    if "Authorization" not in request.headers and request.method not in SAFE_METHODS:
+        require_our_page()
+    wanted = _wanted()
     if wanted is not None and g.identity.operator:
         require_tenant(runtime().database, wanted)
-    found: Actor | None = g.identity.choose(wanted) if view.rule is SIGNED_IN else g.identity.act(wanted)
+    found: Actor | None = g.identity.choose(wanted) if rule is SIGNED_IN else g.identity.act(wanted)
     return found
 
 
 def identify() -> Identity:
-    """Who asks: by the Authorization header if there is one, else by cookie. Raises Unauthenticated.
-
-    A browser sends its cookies whoever wrote the page: what changes something must come from a page of ours."""
-    if "Authorization" in request.headers:
-        scheme, _, token = request.headers["Authorization"].partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthenticated
-        token = token.strip()
-        return keys.identify(runtime().database, token) if token.startswith(keys.PREFIX) else _by_clerk(token)
-    found = _by_cookie()
-    if request.method not in SAFE_METHODS:
-        require_our_page()
-    return found
+    """Who asks: by the Authorization header if there is one, else by cookie. Raises Unauthenticated."""
+    if "Authorization" not in request.headers:
+        return _by_cookie()
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated
+    token = token.strip()
+    return keys.identify(runtime().database, token) if token.startswith(keys.PREFIX) else _by_clerk(token)
 
 
 def _by_cookie() -> Identity:

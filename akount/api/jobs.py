@@ -98,7 +98,6 @@ def stream(job_id: uuid.UUID) -> Response:
     watch = place.__enter__()  # before the answer begins: no place left is a status, not a broken stream
     response = Response(_events(job, watch, request.headers.get("Last-Event-ID", "")), content_type="text/event-stream")
     response.call_on_close(lambda: place.__exit__(None, None, None))
-    response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 

@@ -9,10 +9,22 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, json, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from akount import logs
-from akount.errors import AkountError, BadRequest, Refused, TooLarge
+from akount import logs, metrics
+from akount.errors import (
+    AkountError,
+    BadRequest,
+    Conflict,
+    Invalid,
+    LimitExceeded,
+    NotAllowed,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedType,
+)
 from akount.errors import NotFound as NothingHere
 
 log = logs.get(__name__)
@@ -51,19 +63,20 @@ def _begin() -> None:
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if SANE_ID.fullmatch(sent) else uuid.uuid4().hex
     g.started = time.monotonic()
+    metrics.request_began()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     who = {"tenant": str(g.call.actor.tenant_id), "actor": g.call.actor.name} if "call" in g else {}
     quiet = request.path.startswith(QUIET_PATHS)
     say = log.debug if quiet else log.info
-    ms = round((time.monotonic() - g.started) * 1000, 1)
-    say("request", method=request.method, path=request.path, status=response.status_code, ms=ms, **who)
+    response.call_on_close(metrics.request_ended)
+    seconds = time.monotonic() - g.started
+    metrics.answered(request.method, request.url_rule.rule if request.url_rule else "", response.status_code, seconds)
+    say("request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1), **who)
     return response
 
 
@@ -79,6 +92,8 @@ def problem(error: AkountError) -> Response:
     }
     if error.errors:
         body["errors"] = error.errors
+    if error.status == 429:
+        metrics.refused(error.code)
     response = Response(json.dumps(body) + "\n", error.status, content_type="application/problem+json")
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -98,21 +113,33 @@ class _Other(Refused):
     """The request was refused."""
 
 
+def code_of(status: int) -> str:
+    """The code of a refusal by the framework: that of our own error with this status, else the words of its title."""
+    known = _OURS.get(status)
+    return known.code if known else re.sub(r"\W+", "_", TITLES.get(status, "refused").lower())
+
+
+_OURS: dict[int, type[AkountError]] = {
+    error.status: error
+    for error in (
+        *(BadRequest, Unauthenticated, NotAllowed, NothingHere, Conflict, TooLarge, UnsupportedType, Invalid, LimitExceeded),
+        *(Unavailable, AkountError),
+    )
+}
+
+
 def _translated(error: HTTPException) -> Response:
     """The framework's own refusals, without its words."""
-    if error.code == 404:
+    status = error.code or 500
+    if status == 404:
         return problem(NothingHere("There is no such page."))
-    if error.code == 413:
-        return problem(TooLarge())
-    if error.code == 400:
-        return problem(BadRequest())
-    other = _Other(
-        TITLES.get(error.code or 400, "Refused") + ".", code=re.sub(r"\W+", "_", TITLES.get(error.code or 0, "refused").lower())
-    )
-    other.status = error.code or 400  # type: ignore[misc]
+    if status in _OURS:
+        return problem(_OURS[status]())
+    other = _Other(f"{TITLES.get(status, 'Refused')}.", code=code_of(status))
+    other.status = status  # type: ignore[misc]
     response = problem(other)
-    if error.code == 405 and getattr(error, "valid_methods", None):
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
 
 

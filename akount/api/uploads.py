@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from flask import Blueprint, Request, Response, jsonify, request, url_for
 
-from akount import scans
+from akount import metrics, scans
 from akount.accounts import Permission
 from akount.api.contract import says
 from akount.api.guards import call, needs, new_ticket, runtime
@@ -69,6 +69,8 @@ def scan(kind_name: str) -> tuple[Response, int]:
     finally:
         if isinstance(request, UploadRequest) and request.incoming is not None:
             request.incoming.close()
+    if not (submission.duplicate or submission.replayed):
+        metrics.uploaded(kind.name, incoming.size)
     response = jsonify(_answer(submission))
     if submission.replayed:
         response.headers["Idempotent-Replayed"] = "true"

@@ -24,9 +24,7 @@ def cli() -> None:
 def load_settings() -> config.Settings:
     """The settings, with the logs set up by them."""
     settings = config.load()
-    logs.configure(as_json=settings.logs_as_json, level=settings.log_level)
-    for warning in settings.warnings:
-        logs.get(__name__).warning("setting", detail=warning)
+    logs.configure(as_json=settings.logs_as_json, level=settings.log_level, warnings=settings.warnings)
     return settings
 
 

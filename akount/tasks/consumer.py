@@ -18,7 +18,7 @@ from typing import Any
 from huey.api import Task
 from huey.consumer import Consumer, ProcessEnvironment, Scheduler, Worker
 
-from akount import connections, logs, pools, workers
+from akount import connections, exposition, logs, metrics, pools, workers
 from akount.db import require_head
 from akount.lifecycle import CLOSE_SECONDS, Runtime, in_time, open_runtime, patience
 from akount.pipeline import Reader
@@ -46,6 +46,7 @@ def work(settings: Settings, queue_name: str, processes: int, reader: Reader | N
     pools.warn(settings, database)
     database.close()
     connections.examine(settings)
+    metrics.share(exposition.directory(settings), queue_name)
     queue = queues.open_queue(settings, queue_name, consumer=True)
     bench: list[scan.Workbench] = []
     scan.register(queue, bench)
@@ -218,6 +219,7 @@ class Sweeper(Scheduler):  # type: ignore[misc]
     def initialize(self) -> None:
         """Opens what a sweep needs, in its own process."""
         die_with_parent(self._parent)
+        exposition.serve(self._settings)
         self._runtime = open_runtime(self._settings, pools.SWEEPER)
         self._runtime.hang(queues.Bell(self._settings, self.huey.name))
 

@@ -193,6 +193,63 @@ def test_the_frameworks_own_refusals_have_the_shape_and_not_its_words(client: Fl
     assert "psycopg" not in answer.text
 
 
+@pytest.mark.parametrize("method", ["BREW", "TRACE", "CONNECT", "PROPFIND", "X" * 50])
+def test_a_method_that_nobody_knows_is_refused_in_the_shape(client: FlaskClient, people: People, method: str) -> None:
+    for path, status in (("/api/business/bills", 405), ("/health", 405), ("/nothing", 404)):
+        assert_problem(client.open(path, method=method, headers=people.ada.headers), status)
+
+
+def test_an_answer_to_head_has_the_headers_of_the_shape_and_no_body(client: FlaskClient, people: People) -> None:
+    for path, status in (("/nothing", 404), ("/api/business/bills", 401), ("/api/business/bills/scan", 405)):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content_type, answer.data) == (status, "application/problem+json", b"")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", b""),
+        ("multipart/form-data", b"--x\r\n\r\nno boundary was said\r\n--x--"),
+        ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"--y\r\nanother boundary"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\ncut off"),
+        ("multipart/form-data; boundary=x", b"--x\r\nno header\r\n\r\n\r\n--x--\r\n"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nnot a file\r\n--x--\r\n'),
+        ("multipart/form-data; boundary=" + "x" * 5000, b"--x"),
+        ("multipart/mixed; boundary=x", b"--x\r\n\r\n--x--"),
+        ("application/x-www-form-urlencoded", b"file=" + b"%ff" * 100),
+        ("text/html", b"<p>"),
+        ("", b"\x00\xff"),
+    ],
+)
+def test_a_body_that_is_no_form_is_a_bad_request(client: FlaskClient, people: People, content_type: str, body: bytes) -> None:
+    answer = client.post("/api/business/bills/scan", headers=people.ada.headers, data=body, content_type=content_type)
+    assert_problem(answer, 400)
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 8000, "/api/business/bills?q=" + "x" * 8000, "/api/ai/jobs/" + "1" * 8000])
+def test_an_address_that_is_too_long_is_refused_in_the_shape(client: FlaskClient, people: People, path: str) -> None:
+    assert_problem(client.get(path, headers=people.ada.headers), 422 if "?" in path else 404)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503])
+def test_a_refusal_of_the_framework_has_the_code_of_our_own(client: FlaskClient, people: People, status: int) -> None:
+    ours = {
+        400: "bad_request",
+        401: "unauthenticated",
+        403: "not_allowed",
+        404: "not_found",
+        409: "conflict",
+        413: "file_too_large",
+        415: "unsupported_type",
+        422: "invalid",
+        429: "limit_exceeded",
+        500: "internal_error",
+        503: "unavailable",
+    }
+    assert_problem(client.get(f"/api/wrong/aborts/{status}"), status, ours[status])
+
+
 def test_a_field_that_is_missing_from_a_form_is_a_bad_request(client: FlaskClient, people: People) -> None:
     answer = client.post("/api/wrong/form", data={"a": "b"})
     assert_problem(answer, 400, "bad_request")

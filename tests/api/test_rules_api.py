@@ -29,7 +29,7 @@ from people import People, Person, key_with_role, settle_in
 from ways import DOORS, OURS, Door, Headers
 
 PUBLIC = {
-    *("GET /health", "GET /health/live", "GET /health/ready"),
+    *("GET /health", "GET /health/live", "GET /health/ready", "GET /metrics"),
     *("GET /api/openapi.json", "GET /api/docs", "GET /api/docs/static/<path:filename>"),
     "POST /api/session",
 }

@@ -58,12 +58,14 @@ def next_up(queue: str) -> ScalarSelect[uuid.UUID]:
 
 
 def to_ring(session: Session, queue: str, room: int) -> list[uuid.UUID]:
-    """Up to `room` jobs of a queue that are due and were not rung lately, in their order; noted as rung."""
+    """Up to `room` jobs of a queue that are due and were not rung lately, in their order; noted as rung. What is being
+    taken at this moment needs no bell."""
     at = now()
     if room <= 0:
         return []
     stale = or_(Job.rung_at.is_(None), Job.rung_at < at - dt.timedelta(seconds=RING_AGAIN_SECONDS), Job.rung_at < Job.run_at)
-    ids = list(session.scalars(select(Job.id).where(_due(queue, _AT), stale).order_by(*_ORDER).limit(room), {"at": at}))
+    due = select(Job.id).where(_due(queue, _AT), stale).order_by(*_ORDER).limit(room).with_for_update(skip_locked=True)
+    ids = list(session.scalars(due, {"at": at}))
     if ids:
         session.execute(update(Job).where(Job.id.in_(ids)).values(rung_at=at))
     return ids

@@ -292,10 +292,13 @@ def _engine(url: URL, pool: Pool) -> Engine:
     if pool.size:
         options |= {"pool_size": pool.size, "max_overflow": pool.overflow, "pool_timeout": pool.timeout}
         options |= {"pool_pre_ping": True, "pool_recycle": 1800}
+    limit = pool.statement_timeout * 1000
     arguments = {
         "connect_timeout": pool.connect_timeout,
         "application_name": "akount",
-        "options": f"-c statement_timeout={pool.statement_timeout * 1000} -c timezone=UTC -c akount.tenant={SEES_ALL}",
+        # a process that is frozen in the middle of a transaction would keep its locks for ever: no engine works in one
+        "options": f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} -c timezone=UTC "
+        f"-c akount.tenant={SEES_ALL}",
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,

@@ -204,25 +204,35 @@ def give_back(session: Session, held: Claim) -> bool:
 
 def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
     """active → waiting or failed: jobs whose lease ran out, or whose worker on this host is dead, are given back;
-    after the last attempt they fail as `worker_lost`. Answers which were moved."""
+    after the last attempt they fail as `worker_lost`. Answers which were moved. One that somebody moves at this moment
+    is left for the next sweep: a process that is frozen in the middle of a move would hold up all the others."""
     at = now()
     active = session.scalars(select(Job).where(Job.status == JobStatus.ACTIVE).order_by(Job.started_at).limit(limit)).all()
-    moved = []
-    for job in active:
-        if job.worker is None or job.lease_until is None or job.started_at is None:
-            continue
-        if job.lease_until > at and not _is_dead(job.worker):
-            continue
-        error = AkountError("The worker that was reading this document stopped without a word.", code="worker_lost")
-        again = job.attempts < job.max_attempts
-        values = (_release() if again else _end()) | {"status": JobStatus.WAITING if again else JobStatus.FAILED, "run_at": at}
-        values |= {"error_code": error.code, "error_detail": error.detail}
-        same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
-        if _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
-            lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "started_at": job.started_at}
-            _note_attempt(session, lost, "lost", error)
-            moved.append(job.id)
-    return moved
+    abandoned = {job.id: job for job in active if _is_abandoned(job, at)}
+    if not abandoned:
+        return []
+    free = select(Job.id).where(Job.id.in_(abandoned)).with_for_update(skip_locked=True)
+    return [job_id for job_id in session.scalars(free).all() if _give_back_lost(session, abandoned[job_id], at)]
+
+
+def _is_abandoned(job: Job, at: dt.datetime) -> bool:
+    if job.worker is None or job.lease_until is None or job.started_at is None:
+        return False
+    return job.lease_until <= at or _is_dead(job.worker)
+
+
+def _give_back_lost(session: Session, job: Job, at: dt.datetime) -> bool:
+    """Whether it was still as it was read."""
+    error = AkountError("The worker that was reading this document stopped without a word.", code="worker_lost")
+    again = job.attempts < job.max_attempts
+    values = (_release() if again else _end()) | {"status": JobStatus.WAITING if again else JobStatus.FAILED, "run_at": at}
+    values |= {"error_code": error.code, "error_detail": error.detail}
+    same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
+    if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
+        return False
+    lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "started_at": job.started_at}
+    _note_attempt(session, lost, "lost", error)
+    return True
 
 
 def attempts_at(session: Session, job: Job) -> list[Attempt]:

@@ -395,6 +395,21 @@ def test_a_beat_that_comes_while_the_sweep_looks_saves_the_job(database: Databas
     assert attempts_of(database, claim.job_id) == []
 
 
+def test_a_process_that_is_frozen_in_the_middle_of_a_move_holds_up_nobody_else(database: Database) -> None:
+    if database.sqlite:
+        pytest.skip("on SQLite the system takes the lock of a process that writes, not that of a row")
+    stuck, other = held(database, worker=ELSEWHERE), held(database, worker=ELSEWHERE)
+    rung = entered(database, rung_at=None)
+    for claim in (stuck, other):
+        later(database, claim.job_id, lease_until=now() - SECOND)
+    with database.transaction() as frozen:
+        frozen.execute(select(Job.id).where(Job.id.in_([stuck.job_id, rung])).with_for_update())
+        assert recovered(database) == [other.job_id]
+        with database.transaction() as session:
+            assert backlog.to_ring(session, QUEUE, 10) == [other.job_id]
+    assert recovered(database) == [stuck.job_id]
+
+
 # --- the fence ---
 
 

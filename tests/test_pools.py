@@ -76,6 +76,27 @@ def test_a_statement_is_stopped_after_its_time_and_said_in_our_own_words(tmp_pat
     database.close()
 
 
+def test_a_process_that_is_frozen_in_a_transaction_does_not_keep_its_locks(tmp_path: Path, postgres: Server) -> None:
+    settings = make_settings(tmp_path, postgres.url, DATABASE_STATEMENT_TIMEOUT_SECONDS="1")
+    frozen, other = pools.open_database(settings), pools.open_database(settings)
+    query = sa.text("SELECT pg_advisory_xact_lock(20261125)")
+    with pytest.raises(Unavailable) as raised, frozen.transaction() as session:
+        session.execute(query)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with other.transaction() as second:
+                    second.execute(query)
+                break
+            except Unavailable:  # it waits a second for the lock
+                assert time.monotonic() < deadline
+        session.execute(sa.text("SELECT 1"))
+    assert raised.value.code == "database_unavailable"
+    frozen.ping()
+    frozen.close()
+    other.close()
+
+
 def test_who_is_less_patient_than_the_pool_says_so_for_its_own_statements(database: Database) -> None:
     def patience() -> str:
         with database.snapshot() as session:

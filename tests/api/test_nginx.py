@@ -188,17 +188,19 @@ def test_what_is_no_proper_http_is_refused_in_our_shape(proxy: Proxy, request_: 
     assert json.loads(body)["status"] == status
 
 
-def test_a_web_server_that_is_away_is_said_so_and_a_restart_is_not_noticed(
+def test_a_web_server_that_is_away_is_said_to_be_away(
     runtime: Runtime, people: People, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with Web(runtime.settings, TRUSTED_PROXY_HOPS="1", WEB_PROCESSES="1") as web:
-        with Proxy(tmp_path_factory.mktemp("nginx"), f"127.0.0.1:{web.port}") as proxy:
-            assert httpx.get(proxy.url + "/api/session", headers=people.ada.headers, trust_env=False).status_code == 200
-            os.kill(web.process.pid, signal.SIGTERM)
-            web.process.wait(35)
-            answer = httpx.get(proxy.url + "/api/session", headers=people.ada.headers, trust_env=False)
-            assert_problem(answer, 503, "unavailable")
-            assert int(answer.headers["Retry-After"]) >= 1
+    with (
+        Web(runtime.settings, TRUSTED_PROXY_HOPS="1", WEB_PROCESSES="1") as web,
+        Proxy(tmp_path_factory.mktemp("nginx"), f"127.0.0.1:{web.port}") as proxy,
+    ):
+        assert httpx.get(proxy.url + "/api/session", headers=people.ada.headers, trust_env=False).status_code == 200
+        os.kill(web.process.pid, signal.SIGTERM)
+        web.process.wait(35)
+        answer = httpx.get(proxy.url + "/api/session", headers=people.ada.headers, trust_env=False)
+        assert_problem(answer, 503, "unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
 
 
 def test_connections_to_the_web_server_are_kept(client: httpx.Client, proxy: Proxy, web: Web) -> None:

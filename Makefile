@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue chaos clean
+.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ migration: $(VENV)/dev ## write the next migration: make migration NAME="Add thi
 
 bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json ## measure our queue beside others (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.queues $(ARGS)
+
+bench-edge: $(VENV)/dev ## measure what the edge costs beside a bare Flask view (ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.edge $(ARGS)
 
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
   $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \

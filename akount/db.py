@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import functools
 import os
 import re
+import select
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,7 +29,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, TypeDecorator, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -38,6 +41,7 @@ READ_ONLY = "akount_read_only"
 SQLITE_BUSY_SECONDS = 30
 POOL_PARAMETERS = ("connection_limit", "pool_timeout", "connect_timeout")
 QUERY_CANCELED = "57014"
+TRUST_SECONDS = 30
 
 metadata = MetaData(
     naming_convention={
@@ -180,6 +184,19 @@ class Database:
                 session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
             yield session
 
+    @contextmanager
+    def glance(self) -> Iterator[Session]:
+        """As snapshot, for one question alone: Postgres is not told of a transaction's beginning and end, which would be
+        two more questions."""
+        if self.sqlite or _seen.get() != SEES_ALL:
+            with self.snapshot() as session:
+                yield session
+            return
+        self._require_own_process()
+        with _translated(), self._sessions() as session:
+            session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            yield session
+
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         with self.snapshot() as session:
@@ -290,8 +307,7 @@ def _engine(url: URL, pool: Pool) -> Engine:
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     if pool.size:
-        options |= {"pool_size": pool.size, "max_overflow": pool.overflow, "pool_timeout": pool.timeout}
-        options |= {"pool_pre_ping": True, "pool_recycle": 1800}
+        options |= {"pool_size": pool.size, "max_overflow": pool.overflow, "pool_timeout": pool.timeout, "pool_recycle": 1800}
     limit = pool.statement_timeout * 1000
     arguments = {
         "connect_timeout": pool.connect_timeout,
@@ -303,7 +319,31 @@ def _engine(url: URL, pool: Pool) -> Engine:
         "keepalives_interval": 10,
         "keepalives_count": 3,
     }
-    return create_engine(url, connect_args=arguments, **options)
+    engine = create_engine(url, connect_args=arguments, **options)
+    event.listen(engine, "checkin", lambda _connection, record: record.info.update(used=time.monotonic()))
+    event.listen(engine, "checkout", functools.partial(_try_line, engine.dialect))
+    return engine
+
+
+def _try_line(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """A connection is tried before it is used (C5): by a question, unless it was used just now and nothing has come over
+    it since. A server that went away says so, or the system does: either is something to read."""
+    if time.monotonic() - record.info.get("used", -TRUST_SECONDS) < TRUST_SECONDS and _is_silent(connection):
+        return
+    try:
+        alive = dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
+    if not alive:
+        raise InvalidatePoolError
+
+
+def _is_silent(connection: Any) -> bool:
+    if connection.closed:
+        return False
+    line = select.poll()
+    line.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not line.poll(0)
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

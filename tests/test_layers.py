@@ -110,8 +110,8 @@ def test_nobody_else_builds_a_connection_to_redis() -> None:
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 built |= {name} if called in makers else set()
-                storages += called == "RedisStorage"
-                pools += called == "RedisStorage" and "connection_pool" in {keyword.arg for keyword in node.keywords}
+                storages += called in ("RedisStorage", "Shared")
+                pools += called in ("RedisStorage", "Shared") and "connection_pool" in {keyword.arg for keyword in node.keywords}
             elif isinstance(node, ast.Dict) and "RedisStorage" in {getattr(value, "id", "") for value in node.values}:
                 storages += 1
                 pools += "connection_pool" in {getattr(key, "value", "") for key in node.keys}

@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("checks", "exposition", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
-    ("operations",),
+    ("operations", "transfer"),
     ("census", "identity", "lifecycle"),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),

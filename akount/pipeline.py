@@ -201,9 +201,11 @@ def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment) 
         raise
     except AkountError as error:
         _settle(runtime, held, error, started)
-    except Exception:
+    except Exception as fault:
         log.exception("job failed by a fault of ours", ms=_since(started))
-        _settle(runtime, held, AkountError("Something went wrong on our side while reading this document."), started)
+        error = AkountError("Something went wrong on our side while reading this document.")
+        error.__cause__ = fault
+        _settle(runtime, held, error, started)
     else:
         metrics.ended(held.queue, "completed", time.monotonic() - started)
         log.info("job completed", ms=_since(started), routing=result["routing"], confidence=result["confidence"])

@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos clean
+.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration eval train bench-queue bench-edge chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,12 @@ openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the spe
 
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"
+
+eval: $(VENV)/dev ## measure how well documents are read (EVAL="folders with truth.jsonl" ARGS=--write)
+	PYTHONPATH=. $(BIN)/python -m tools.reading.evaluate $(EVAL) --keep build/ocr $(ARGS)
+
+train: $(VENV)/dev ## learn the confidence of values from documents with truth (TRAIN="folders with truth.jsonl")
+	PYTHONPATH=. $(BIN)/python -m tools.reading.train $(TRAIN) --keep build/ocr
 
 bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json ## measure our queue beside others (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.queues $(ARGS)

@@ -235,7 +235,7 @@ def _give_back_lost(session: Session, job: Job, at: dt.datetime) -> bool:
     same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
     if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
         return False
-    lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "started_at": job.started_at}
+    lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "due_at": job.run_at, "started_at": job.started_at}
     _note_attempt(session, lost, "lost", error, why)
     return True
 
@@ -405,7 +405,13 @@ def _failing(error: AkountError, why: Cause) -> dict[str, Any]:
 
 
 def _ended(session: Session, held: Claim, outcome: str, error: AkountError | None = None, why: Cause | None = None) -> None:
-    attempt = {"job_id": held.job_id, "number": held.attempt, "worker": held.worker, "started_at": held.started_at}
+    attempt = {
+        "job_id": held.job_id,
+        "number": held.attempt,
+        "worker": held.worker,
+        "due_at": held.due_at,
+        "started_at": held.started_at,
+    }
     _note_attempt(session, attempt, outcome, error, why)
 
 

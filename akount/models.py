@@ -236,7 +236,10 @@ class Job(Base):
         Index(
             "ix_jobs_next", "queue", "priority", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
         ),
-        Index("ix_jobs_turn", "queue", "tenant_id", "turn", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        # whole: what waits is counted by tenant without a look at the rows
+        Index(
+            "ix_jobs_turn", "queue", "tenant_id", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
+        ),
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
         Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
@@ -379,8 +382,10 @@ class Attempt(Base):
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     number: Mapped[int]
     worker: Mapped[str] = mapped_column(String(200))
+    due_at: Mapped[dt.datetime | None]
+    "from then on it waited"
     started_at: Mapped[dt.datetime]
-    ended_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime] = mapped_column(index=True)
     outcome: Mapped[str] = mapped_column(String(20))
     "completed, delayed, failed, given_back or lost"
     error_code: Mapped[str | None] = mapped_column(String(60))
@@ -407,6 +412,57 @@ class FailureNote(Base):
     "these failures raise no alert before"
     changed_by: Mapped[str] = mapped_column(String(80))
     changed_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class HistoryRow(Base):
+    """What became of the jobs of a queue in some minutes: of all tenants together, and of each (history.py)."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        Index(
+            "uq_history_all", "minutes", "at", "queue", unique=True, sqlite_where=text(_NOBODYS), postgresql_where=text(_NOBODYS)
+        ),
+        Index("uq_history", "tenant_id", "minutes", "at", "queue", unique=True),
+        Index("ix_history_at", "minutes", "at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    minutes: Mapped[int]
+    "how many, from `at` on"
+    at: Mapped[dt.datetime]
+    queue: Mapped[str] = mapped_column(String(40))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    "None: all of them"
+    completed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    retried: Mapped[int] = mapped_column(default=0)
+    lost: Mapped[int] = mapped_column(default=0)
+    waits: Mapped[dict[str, Any]]
+    "how many attempts waited how long, see distributions.py"
+    runs: Mapped[dict[str, Any]]
+    waiting: Mapped[int | None]
+    "and so on: as seen in these minutes; none: nobody looked"
+    delayed: Mapped[int | None]
+    active: Mapped[int | None]
+    dead: Mapped[int | None]
+    oldest_wait: Mapped[float | None]
+    "seconds"
+
+
+class Schedule(Base):
+    """Something that is done over and over, and how its last round went (schedules.py)."""
+
+    __tablename__ = "schedules"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    due_at: Mapped[dt.datetime]
+    taken_by: Mapped[str | None] = mapped_column(String(200))
+    "which process"
+    started_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    "none: it is being done, or whoever did it died"
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    "done or failed"
+    detail: Mapped[str] = mapped_column(Text, default="")
+    duration_ms: Mapped[int | None]
 
 
 class Counterparty(Base):

@@ -12,12 +12,14 @@ from akount.models import (
     Decision,
     Document,
     FailureNote,
+    HistoryRow,
     IdempotencyKey,
     Job,
     Operation,
     Pause,
     Record,
     RecordLine,
+    Schedule,
     WorkerProcess,
 )
 from conftest import postgres_copy
@@ -25,6 +27,8 @@ from conftest import postgres_copy
 WORK: tuple[type[Base], ...] = (
     Operation,
     FailureNote,
+    HistoryRow,
+    Schedule,
     RecordLine,
     Decision,
     Record,

@@ -46,6 +46,7 @@ class JobStatus(enum.StrEnum):
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
 _OVER = "status IN ('completed', 'failed', 'cancelled')"
+_OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
 _DELAYED = "status = 'delayed'"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
@@ -111,6 +112,10 @@ def _id() -> Mapped[uuid.UUID]:
 
 def _tenant() -> Mapped[uuid.UUID]:
     return mapped_column(ForeignKey("tenants.id"), index=True)
+
+
+def _small_filename(context: Any) -> str:
+    return str(context.get_current_parameters()["filename"]).lower()[:255]
 
 
 class Tenant(Base):
@@ -212,13 +217,19 @@ class Document(Base):
     """A file somebody sent, and its kind."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),
+        Index("ix_documents_name", "tenant_id", "filename_key", postgresql_ops={"filename_key": "text_pattern_ops"}),
+        Index("ix_documents_sha256", "sha256"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
     filename: Mapped[str] = mapped_column(String(255))
     "as the sender named it, cleaned; for people only, never a path"
+    filename_key: Mapped[str] = mapped_column(String(255), default=_small_filename)
+    "the same in small letters, to be found by"
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
@@ -465,13 +476,35 @@ class Schedule(Base):
     duration_ms: Mapped[int | None]
 
 
+class Alert(Base):
+    """Something that was or is wrong, from its beginning to its end, and who was told of it (alerts.py)."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("uq_alerts_open", "rule", "about", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        Index("ix_alerts_began_at", "began_at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    rule: Mapped[str] = mapped_column(String(40))
+    about: Mapped[str] = mapped_column(String(60))
+    "the queue, or the part that is away"
+    message: Mapped[str] = mapped_column(Text)
+    began_at: Mapped[dt.datetime] = mapped_column(default=now)
+    ended_at: Mapped[dt.datetime | None]
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    "by which way of telling what was told when, or when it was tried in vain"
+
+
 class Counterparty(Base):
     """Who a document is from (vendor) or for (client), per entity."""
 
     __tablename__ = "counterparties"
-    __table_args__ = (UniqueConstraint("entity_id", "role", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("entity_id", "role", "name_key"),
+        Index("ix_counterparties_name", "tenant_id", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
+    )
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
     role: Mapped[str] = mapped_column(String(20))
     "vendor or client, from the kind"
@@ -486,7 +519,11 @@ class Record(Base):
     """The bill or invoice that came of a document. Amounts are minor units of `currency`; credits are negative."""
 
     __tablename__ = "records"
-    __table_args__ = (Index("ix_records_list", "tenant_id", "kind", "created_at"),)
+    __table_args__ = (
+        Index("ix_records_list", "tenant_id", "kind", "created_at"),
+        Index("ix_records_party", "counterparty_id", "created_at"),
+        Index("ix_records_number", "tenant_id", "number", postgresql_ops={"number": "text_pattern_ops"}),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
@@ -495,7 +532,7 @@ class Record(Base):
     "unique: the second guard, behind the fence, against booking a document twice"
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
-    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"))
     counterparty_name: Mapped[str | None] = mapped_column(String(300))
     counterparty_tax_id: Mapped[str | None] = mapped_column(String(40))
     iban: Mapped[str | None] = mapped_column(String(40))

@@ -48,6 +48,7 @@ PLANS: dict[str, Plan] = {
         ),
         Plan("history", dt.timedelta(seconds=15), "Counts what ended in the last minutes and how long it waited and ran."),
         Plan("history-hours", dt.timedelta(minutes=1), "Adds the minutes up to quarters of an hour and to hours."),
+        Plan("alerts", dt.timedelta(seconds=15), "Looks whether anything is wrong, and tells whoever is to know."),
         Plan("prune", dt.timedelta(hours=1), "Takes old jobs out of the history and removes files that no document names."),
     )
 }

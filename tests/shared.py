@@ -6,6 +6,7 @@ from sqlalchemy import delete, event
 from akount import db
 from akount.db import Database
 from akount.models import (
+    Alert,
     Attempt,
     Base,
     Counterparty,
@@ -25,6 +26,7 @@ from akount.models import (
 from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
+    Alert,
     Operation,
     FailureNote,
     HistoryRow,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from akount import backlog, history, idempotency, ledger, logs, operations, schedules, workers
+from akount import alerts, backlog, history, idempotency, ledger, logs, operations, schedules, workers
 from akount.db import now
 from akount.errors import Unavailable
 from akount.identity import sessions
@@ -119,6 +119,7 @@ DUTIES: dict[str, Callable[[Runtime, Callable[[], bool]], dict[str, int]]] = {
     "sweep": lambda runtime, _stopping: {"rung": sweep(runtime)},
     "history": _history,
     "history-hours": _history_hours,
+    "alerts": lambda runtime, _stopping: alerts.watch(runtime),
     "prune": prune,
 }
 """The name of a plan → how it is done."""

@@ -381,6 +381,8 @@ class WorkerProcess(Base):
     started_at: Mapped[dt.datetime] = mapped_column(default=now)
     seen_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
     stopped_at: Mapped[dt.datetime | None]
+    drain_at: Mapped[dt.datetime | None]
+    "since when it is to take no more jobs, and end"
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
     "what it reads"
 
@@ -603,7 +605,12 @@ class AuditEntry(Base):
     """Who did what to what, from where; append-only: triggers refuse a change."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_tenant", "tenant_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_audit_log_tenant", "tenant_id", "created_at"),
+        Index("ix_audit_log_created", "created_at", "id"),
+        Index("ix_audit_log_actor", "actor", "created_at"),
+        Index("ix_audit_log_action", "action", "created_at"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
     actor: Mapped[str] = mapped_column(String(80))

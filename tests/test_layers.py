@@ -22,6 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),
     ("scans", "records", "edge", "offline", "demo", "doctor"),
+    ("tenancy",),
     ("api", "admin"),
     ("health", "throttle", "cli"),
     ("monitoring",),

@@ -46,6 +46,7 @@ class JobStatus(enum.StrEnum):
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
 _OVER = "status IN ('completed', 'failed', 'cancelled')"
+_REVIEW = "status IN ('needs_review', 'manual_entry')"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
 "the jobs that partial indexes are about: each stays as small as its question, and a job that moves on leaves it"
 
@@ -238,6 +239,9 @@ class Job(Base):
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
         Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index("ix_jobs_due", "queue", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        Index("ix_jobs_created", "created_at", "id"),
+        Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
         Index("ix_jobs_dead", "tenant_id", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
     )
     id: Mapped[uuid.UUID] = _id()
@@ -390,7 +394,10 @@ class Record(Base):
     """The bill or invoice that came of a document. Amounts are minor units of `currency`; credits are negative."""
 
     __tablename__ = "records"
-    __table_args__ = (Index("ix_records_list", "tenant_id", "kind", "created_at"),)
+    __table_args__ = (
+        Index("ix_records_list", "tenant_id", "kind", "created_at"),
+        Index("ix_records_review", "tenant_id", "created_at", sqlite_where=text(_REVIEW), postgresql_where=text(_REVIEW)),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
@@ -470,7 +477,10 @@ class AuditEntry(Base):
     """Who did what to what, from where; append-only: triggers refuse a change."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_tenant", "tenant_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_audit_log_tenant", "tenant_id", "created_at"),
+        Index("ix_audit_log_target", "target", "created_at"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
     actor: Mapped[str] = mapped_column(String(80))

@@ -47,6 +47,9 @@ _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
 _OVER = "status IN ('completed', 'failed', 'cancelled')"
 _REVIEW = "status IN ('needs_review', 'manual_entry')"
+_OPEN = "ended_at IS NULL"
+_NOBODYS = "tenant_id IS NULL"
+_DELAYED = "status = 'delayed'"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
 "the jobs that partial indexes are about: each stays as small as its question, and a job that moves on leaves it"
 
@@ -110,6 +113,10 @@ def _id() -> Mapped[uuid.UUID]:
 
 def _tenant() -> Mapped[uuid.UUID]:
     return mapped_column(ForeignKey("tenants.id"), index=True)
+
+
+def _small_filename(context: Any) -> str:
+    return str(context.get_current_parameters()["filename"]).lower()[:255]
 
 
 class Tenant(Base):
@@ -211,13 +218,19 @@ class Document(Base):
     """A file somebody sent, and its kind."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),
+        Index("ix_documents_name", "tenant_id", "filename_key", postgresql_ops={"filename_key": "text_pattern_ops"}),
+        Index("ix_documents_sha256", "sha256"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
     filename: Mapped[str] = mapped_column(String(255))
     "as the sender named it, cleaned; for people only, never a path"
+    filename_key: Mapped[str] = mapped_column(String(255), default=_small_filename)
+    "the same in small letters, to be found by"
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
@@ -235,7 +248,10 @@ class Job(Base):
         Index(
             "ix_jobs_next", "queue", "priority", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
         ),
-        Index("ix_jobs_turn", "queue", "tenant_id", "turn", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        # whole: what waits is counted by tenant without a look at the rows
+        Index(
+            "ix_jobs_turn", "queue", "tenant_id", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
+        ),
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
         Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
@@ -243,6 +259,18 @@ class Job(Base):
         Index("ix_jobs_created", "created_at", "id"),
         Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
         Index("ix_jobs_dead", "tenant_id", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
+        # whole: the groups of failures are counted without a look at the rows
+        Index(
+            "ix_jobs_failed",
+            "finished_at",
+            "fingerprint",
+            "tenant_id",
+            "queue",
+            sqlite_where=text(_DEAD),
+            postgresql_where=text(_DEAD),
+        ),
+        Index("ix_jobs_group", "fingerprint", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
+        Index("ix_jobs_delayed", "fingerprint", "tenant_id", "queue", sqlite_where=text(_DELAYED), postgresql_where=text(_DELAYED)),
     )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
@@ -271,6 +299,10 @@ class Job(Base):
     "of the request that brought it, for the logs"
     error_code: Mapped[str | None] = mapped_column(String(60))
     error_detail: Mapped[str | None] = mapped_column(Text)
+    error_origin: Mapped[str | None] = mapped_column(String(160))
+    "the error's class and the place in our code"
+    fingerprint: Mapped[str | None] = mapped_column(String(16))
+    "jobs with the same one failed for the same cause, see fingerprints.py"
     result: Mapped[dict[str, Any] | None]
     version: Mapped[int] = mapped_column(BigInteger, default=1)
     "grows with every change: the ETag and the id of events"
@@ -365,21 +397,118 @@ class Attempt(Base):
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     number: Mapped[int]
     worker: Mapped[str] = mapped_column(String(200))
+    due_at: Mapped[dt.datetime | None]
+    "from then on it waited"
     started_at: Mapped[dt.datetime]
-    ended_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime] = mapped_column(index=True)
     outcome: Mapped[str] = mapped_column(String(20))
     "completed, delayed, failed, given_back or lost"
     error_code: Mapped[str | None] = mapped_column(String(60))
     error_detail: Mapped[str | None] = mapped_column(Text)
+    error_origin: Mapped[str | None] = mapped_column(String(160))
+    error_frames: Mapped[str | None] = mapped_column(Text)
+    "the calls that led to a fault of ours, without its message; none for errors that are meant to happen"
+
+
+class FailureNote(Base):
+    """What somebody has noted about failures of one cause, and whether they raise an alert (failures.py)."""
+
+    __tablename__ = "failure_notes"
+    __table_args__ = (
+        Index("uq_failure_notes_all", "fingerprint", unique=True, sqlite_where=text(_NOBODYS), postgresql_where=text(_NOBODYS)),
+        Index("uq_failure_notes", "tenant_id", "fingerprint", unique=True),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    fingerprint: Mapped[str] = mapped_column(String(16))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    "None: an operator's, over all tenants"
+    text: Mapped[str] = mapped_column(Text, default="")
+    muted_until: Mapped[dt.datetime | None]
+    "these failures raise no alert before"
+    changed_by: Mapped[str] = mapped_column(String(80))
+    changed_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class HistoryRow(Base):
+    """What became of the jobs of a queue in some minutes: of all tenants together, and of each (history.py)."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        Index(
+            "uq_history_all", "minutes", "at", "queue", unique=True, sqlite_where=text(_NOBODYS), postgresql_where=text(_NOBODYS)
+        ),
+        Index("uq_history", "tenant_id", "minutes", "at", "queue", unique=True),
+        Index("ix_history_at", "minutes", "at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    minutes: Mapped[int]
+    "how many, from `at` on"
+    at: Mapped[dt.datetime]
+    queue: Mapped[str] = mapped_column(String(40))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    "None: all of them"
+    completed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    retried: Mapped[int] = mapped_column(default=0)
+    lost: Mapped[int] = mapped_column(default=0)
+    waits: Mapped[dict[str, Any]]
+    "how many attempts waited how long, see distributions.py"
+    runs: Mapped[dict[str, Any]]
+    waiting: Mapped[int | None]
+    "and so on: as seen in these minutes; none: nobody looked"
+    delayed: Mapped[int | None]
+    active: Mapped[int | None]
+    dead: Mapped[int | None]
+    oldest_wait: Mapped[float | None]
+    "seconds"
+
+
+class Schedule(Base):
+    """Something that is done over and over, and how its last round went (schedules.py)."""
+
+    __tablename__ = "schedules"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    due_at: Mapped[dt.datetime]
+    taken_by: Mapped[str | None] = mapped_column(String(200))
+    "which process"
+    started_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    "none: it is being done, or whoever did it died"
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    "done or failed"
+    detail: Mapped[str] = mapped_column(Text, default="")
+    duration_ms: Mapped[int | None]
+
+
+class Alert(Base):
+    """Something that was or is wrong, from its beginning to its end, and who was told of it (alerts.py)."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("uq_alerts_open", "rule", "about", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        Index("ix_alerts_began_at", "began_at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    rule: Mapped[str] = mapped_column(String(40))
+    about: Mapped[str] = mapped_column(String(60))
+    "the queue, or the part that is away"
+    message: Mapped[str] = mapped_column(Text)
+    began_at: Mapped[dt.datetime] = mapped_column(default=now)
+    ended_at: Mapped[dt.datetime | None]
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    "by which way of telling what was told when, or when it was tried in vain"
 
 
 class Counterparty(Base):
     """Who a document is from (vendor) or for (client), per entity."""
 
     __tablename__ = "counterparties"
-    __table_args__ = (UniqueConstraint("entity_id", "role", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("entity_id", "role", "name_key"),
+        Index("ix_counterparties_name", "tenant_id", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
+    )
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
     role: Mapped[str] = mapped_column(String(20))
     "vendor or client, from the kind"
@@ -397,6 +526,8 @@ class Record(Base):
     __table_args__ = (
         Index("ix_records_list", "tenant_id", "kind", "created_at"),
         Index("ix_records_review", "tenant_id", "created_at", sqlite_where=text(_REVIEW), postgresql_where=text(_REVIEW)),
+        Index("ix_records_party", "counterparty_id", "created_at"),
+        Index("ix_records_number", "tenant_id", "number", postgresql_ops={"number": "text_pattern_ops"}),
     )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
@@ -406,7 +537,7 @@ class Record(Base):
     "unique: the second guard, behind the fence, against booking a document twice"
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
-    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"))
     counterparty_name: Mapped[str | None] = mapped_column(String(300))
     counterparty_tax_id: Mapped[str | None] = mapped_column(String(40))
     iban: Mapped[str | None] = mapped_column(String(40))

@@ -6,23 +6,31 @@ from sqlalchemy import delete, event
 from akount import db
 from akount.db import Database
 from akount.models import (
+    Alert,
     Attempt,
     Base,
     Counterparty,
     Decision,
     Document,
+    FailureNote,
+    HistoryRow,
     IdempotencyKey,
     Job,
     Operation,
     Pause,
     Record,
     RecordLine,
+    Schedule,
     WorkerProcess,
 )
 from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
+    Alert,
     Operation,
+    FailureNote,
+    HistoryRow,
+    Schedule,
     RecordLine,
     Decision,
     Record,

@@ -11,14 +11,28 @@ import datetime as dt
 import enum
 import functools
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from akount.db import Instant, now
 from akount.errors import Conflict
-from akount.models import Job, JobStatus, Pause
+from akount.models import Job, JobStatus, Pause, Record, RecordStatus
 
 RING_AGAIN_SECONDS = 5
 """A bell that was not answered for so long is rung again by the sweep."""
@@ -88,9 +102,36 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
-def oldest_due(session: Session) -> dict[str, dt.datetime]:
-    """Since when the job that waits longest in a queue is due; what is paused waits too."""
+def capped_counts(session: Session, queues: Iterable[str], tenant_id: uuid.UUID | None, cap: int) -> dict[str, dict[str, int]]:
+    """Jobs that wait, run or are dead letters, by queue and status, of a tenant or of all; no more than `cap` lines are
+    looked at for each number, however many there are."""
+    mine = [] if tenant_id is None else [_JOB.tenant_id == tenant_id]
+    dead = and_(_JOB.status == JobStatus.FAILED, _JOB.discarded_at.is_(None))
+    looks = [
+        select(_JOB.queue, _JOB.status).where(_JOB.queue == queue, which, *mine).limit(cap + 1).subquery()
+        for queue in queues
+        for which in (CLAIMABLE, _JOB.status == JobStatus.ACTIVE, dead)
+    ]
+    rows = session.execute(
+        union_all(*(select(look.c.queue, look.c.status, func.count()).group_by(look.c.queue, look.c.status) for look in looks))
+    )
+    found: dict[str, dict[str, int]] = {}
+    for queue, status, number in rows:
+        found.setdefault(queue, {})[JobStatus(status).value] = number
+    return found
+
+
+def to_review(session: Session, tenant_id: uuid.UUID | None, cap: int) -> int:
+    """How many records a person must look at, counted up to one more than `cap`."""
+    waiting = select(Record.id).where(Record.status.in_([RecordStatus.NEEDS_REVIEW, RecordStatus.MANUAL_ENTRY]))
+    waiting = waiting if tenant_id is None else waiting.where(Record.tenant_id == tenant_id)
+    return session.scalar(select(func.count()).select_from(waiting.limit(cap + 1).subquery())) or 0
+
+
+def oldest_due(session: Session, tenant_id: uuid.UUID | None = None) -> dict[str, dt.datetime]:
+    """Since when the job that waits longest in a queue is due, of a tenant or of all; what is paused waits too."""
     due = select(_JOB.queue, func.min(_JOB.run_at)).where(CLAIMABLE, _JOB.run_at <= _AT).group_by(_JOB.queue)
+    due = due if tenant_id is None else due.where(_JOB.tenant_id == tenant_id)
     return dict(session.execute(due, {"at": now()}).all())
 
 

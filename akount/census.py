@@ -1,13 +1,32 @@
-"""What the database says of the queues at an instant: how many jobs, how long the oldest waits, how many workers live (H7)."""
+"""What the database says of the queues at an instant: how many jobs, how long the oldest waits, how many workers live (H7).
+
+`Census` counts exactly, for monitors. `Snapshot` is what the head of every console page shows: it counts no further than
+CAP, so that it costs the same with a million jobs, and one serves everybody who looks within a few seconds.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import threading
+import time
+import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from akount import backlog, workers
-from akount.db import now
+from akount.db import Database, now
+from akount.errors import Unavailable
+from akount.kinds import QUEUES
+from akount.models import JobStatus, Pause
+
+CAP = 10_000
+"""So far is counted; what is more is "10k+"."""
+FRESH_SECONDS = 4.0
+"""So long a snapshot serves."""
+KEPT = 500
+"""Snapshots of so many tenants are kept in a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +45,82 @@ def take(session: Session) -> Census:
     at = now()
     oldest = {queue: max(0.0, (at - due).total_seconds()) for queue, due in backlog.oldest_due(session).items()}
     return Census(backlog.counts(session), oldest, workers.alive(session))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one tenant, or with none everybody, has in the queues; by queue."""
+
+    at: dt.datetime
+    jobs: dict[str, dict[str, int]]
+    "by status, each counted up to CAP; failed: those that nobody has discarded"
+    oldest: dict[str, dt.datetime]
+    "since when the job that waits longest is due"
+    workers: dict[str, int]
+    "that live; they work for all tenants"
+    review: int
+    "records that a person must look at, up to CAP"
+    pauses: tuple[Pause, ...]
+    "in force"
+
+    def total(self, *statuses: JobStatus | str, queue: str | None = None) -> int:
+        """Jobs of these statuses, in one queue or in all."""
+        queues: Iterable[str] = self.jobs if queue is None else [queue]
+        return sum(self.jobs.get(name, {}).get(str(status), 0) for name in queues for status in statuses)
+
+    @property
+    def oldest_of_all(self) -> dt.datetime | None:
+        """Since when the job that waits longest in any queue is due."""
+        return min(self.oldest.values(), default=None)
+
+
+def look(session: Session, tenant_id: uuid.UUID | None) -> Snapshot:
+    """The snapshot of this instant."""
+    return Snapshot(
+        at=now(),
+        jobs=backlog.capped_counts(session, QUEUES, tenant_id, CAP),
+        oldest=backlog.oldest_due(session, tenant_id),
+        workers=workers.alive(session),
+        review=backlog.to_review(session, tenant_id, CAP),
+        pauses=tuple(pause for pause in backlog.pauses(session) if tenant_id in (None, pause.tenant_id) or pause.tenant_id is None),
+    )
+
+
+class Board:
+    """The snapshots of one process. While the database is away the last one is shown, and how old it is; never a zero."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._kept: dict[uuid.UUID | None, Snapshot] = {}
+        self._asked: dict[uuid.UUID | None, float] = {}
+
+    def look(self, tenant_id: uuid.UUID | None) -> Snapshot | None:
+        """What is known of a tenant, or with none of all; None: nothing was ever known. Who comes while another asks the
+        database is shown what there is."""
+        if not self._is_due(tenant_id):
+            return self._kept.get(tenant_id)
+        try:
+            with self._database.snapshot() as session:
+                found = look(session, tenant_id)
+        except Unavailable:
+            return self._kept.get(tenant_id)
+        with self._lock:
+            self._kept[tenant_id] = found
+        return found
+
+    def forget(self, tenant_id: uuid.UUID | None) -> None:
+        """The next look asks the database: somebody has changed something."""
+        with self._lock:
+            self._asked.pop(tenant_id, None)
+
+    def _is_due(self, tenant_id: uuid.UUID | None) -> bool:
+        at = time.monotonic()
+        with self._lock:
+            if at - self._asked.get(tenant_id, float("-inf")) < FRESH_SECONDS and tenant_id in self._kept:
+                return False
+            if len(self._asked) > KEPT:
+                self._asked.clear()
+                self._kept.clear()
+            self._asked[tenant_id] = at
+            return True

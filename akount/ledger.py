@@ -24,6 +24,8 @@ from akount.errors import AkountError, Conflict, NotFound
 from akount.fingerprints import Cause, cause
 from akount.models import Attempt, Document, Job, JobStatus, inserting, write
 
+CANCELLABLE = (JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE)
+RETRYABLE = (JobStatus.FAILED, JobStatus.CANCELLED)
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
 RETRY_JITTER = 0.2
@@ -254,7 +256,7 @@ def attempts_at(session: Session, job: Job) -> list[Attempt]:
 def cancel(session: Session, job: Job) -> None:
     """waiting, delayed, active → cancelled: a person took it back; who reads it is told at its next beat. Raises
     Conflict for a job that is over."""
-    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+    expected = Job.status.in_(CANCELLABLE)
     values = _end() | {"status": JobStatus.CANCELLED}
     if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
         raise Conflict("The job is over; only one that waits or runs can be cancelled.", code="wrong_status")
@@ -262,9 +264,16 @@ def cancel(session: Session, job: Job) -> None:
 
 def retry(session: Session, job: Job) -> None:
     """failed, cancelled → waiting, with all its attempts before it again. Raises Conflict for any other status."""
-    expected = Job.status.in_([JobStatus.FAILED, JobStatus.CANCELLED])
+    expected = Job.status.in_(RETRYABLE)
     if not _moved(session, _move(Job.id == job.id, expected).values(**_anew(), rung_at=now())):
         raise Conflict("Only a failed or cancelled job can be tried again.", code="wrong_status")
+
+
+def run_now(session: Session, job: Job) -> None:
+    """delayed → waiting: its pause is over. Raises Conflict for any other status."""
+    values = {"status": JobStatus.WAITING, "run_at": now(), "rung_at": now()}
+    if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.DELAYED).values(**values)):
+        raise Conflict("Only a job that waits for its next attempt can be run now.", code="wrong_status")
 
 
 def discard(session: Session, job: Job, reason: str) -> None:

@@ -46,6 +46,7 @@ class JobStatus(enum.StrEnum):
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
 _OVER = "status IN ('completed', 'failed', 'cancelled')"
+_REVIEW = "status IN ('needs_review', 'manual_entry')"
 _OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
 _DELAYED = "status = 'delayed'"
@@ -254,6 +255,9 @@ class Job(Base):
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
         Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index("ix_jobs_due", "queue", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        Index("ix_jobs_created", "created_at", "id"),
+        Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
         Index("ix_jobs_dead", "tenant_id", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
         # whole: the groups of failures are counted without a look at the rows
         Index(
@@ -523,6 +527,7 @@ class Record(Base):
     __tablename__ = "records"
     __table_args__ = (
         Index("ix_records_list", "tenant_id", "kind", "created_at"),
+        Index("ix_records_review", "tenant_id", "created_at", sqlite_where=text(_REVIEW), postgresql_where=text(_REVIEW)),
         Index("ix_records_party", "counterparty_id", "created_at"),
         Index("ix_records_number", "tenant_id", "number", postgresql_ops={"number": "text_pattern_ops"}),
     )
@@ -610,6 +615,7 @@ class AuditEntry(Base):
         Index("ix_audit_log_created", "created_at", "id"),
         Index("ix_audit_log_actor", "actor", "created_at"),
         Index("ix_audit_log_action", "action", "created_at"),
+        Index("ix_audit_log_target", "target", "created_at"),
     )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))

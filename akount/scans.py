@@ -174,6 +174,17 @@ def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     return job
 
 
+def run_now(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
+    """Ends the pause of a job before its next attempt. Raises NotFound, Conflict."""
+    with runtime.database.transaction() as session:
+        job = ledger.find(session, call.actor.tenant_id, job_id)
+        ledger.run_now(session, job)
+        note(session, call, "job.run_now", f"job:{job.id}")
+        session.refresh(job)
+    runtime.bells[job.queue].ring(job.id)
+    return job
+
+
 def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job:
     """Takes a failed job off the list of dead letters, with the reason. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:

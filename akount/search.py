@@ -125,6 +125,8 @@ def _files_and_numbers(session: Session, tenant_id: uuid.UUID | None, words: str
 def _of_parties(session: Session, tenant_id: uuid.UUID | None, words: str) -> Sequence[Any]:
     """The latest documents of vendors and clients whose name begins so."""
     key = name_key(words)
+    if len(key) < SHORTEST:
+        return []
     ids = _of_tenant(session, tenant_id, Counterparty.tenant_id, Counterparty.id, [(Counterparty.name_key, key)])
     parties = session.execute(select(Counterparty.id, Counterparty.role).where(Counterparty.id.in_(select(ids.c.found))))
     latest = [

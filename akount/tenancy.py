@@ -23,9 +23,10 @@ from akount.models import ApiKey, Document, Entity, HistoryRow, Job, Membership,
 LISTED = 50
 BUSIEST = 20
 LATELY = dt.timedelta(seconds=60)
-SORTS = ("name", "waiting", "failed")
-After = tuple[str, uuid.UUID]
-"""The name and id of the last tenant of a page."""
+SORTS = {"": "the newest", "waiting": "most in line", "failed": "most failed"}
+"""How the list may be sorted; only the first is paged."""
+Position = tuple[dt.datetime, uuid.UUID]
+"""When the last tenant of a page was made, and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Slice:
     """A page of the list."""
 
     lines: list[Line]
-    older: After | None
+    older: Position | None
     "where the next page begins; None: there is none"
 
 
@@ -73,21 +74,22 @@ class Use:
     level: Level
 
 
-def tenants(runtime: Runtime, actor: Actor, *, sort: str = "name", after: After | None = None) -> Slice:
-    """The tenants that the actor may see: by name, page by page, or those with the most that waits or failed. Three or four
-    questions."""
+def tenants(runtime: Runtime, actor: Actor, *, sort: str = "", begins: str = "", after: Position | None = None) -> Slice:
+    """The tenants that the actor may see and whose name begins so: the newest first, page by page, or those with the most in
+    line or failed. Three or four questions."""
     with runtime.database.snapshot() as session:
         query = _visible(actor)
-        if sort == "name":
-            query = query if after is None else query.where(_later(after))
-            rows = session.execute(query.order_by(Tenant.name, Tenant.id).limit(LISTED + 1)).all()
-        else:
+        query = query.where(func.lower(Tenant.name).startswith(begins.lower(), autoescape=True)) if begins else query
+        if sort:
             most = history.most_waiting if sort == "waiting" else history.most_failed
             order = {busy.tenant_id: place for place, busy in enumerate(most(session, LISTED))}
-            rows = sorted(session.execute(query.where(Tenant.id.in_(order))).all(), key=lambda row: order[row[0].id])
+            rows: Sequence[Any] = sorted(session.execute(query.where(Tenant.id.in_(order))).all(), key=lambda row: order[row[0].id])
+        else:
+            query = query if after is None else query.where(_older(after))
+            rows = session.execute(query.order_by(Tenant.created_at.desc(), Tenant.id.desc()).limit(LISTED + 1)).all()
         lines = _lines(session, rows[:LISTED])
     more = len(rows) > LISTED
-    return Slice(lines, (lines[-1].tenant.name, lines[-1].tenant.id) if more else None)
+    return Slice(lines, (lines[-1].tenant.created_at, lines[-1].tenant.id) if more else None)
 
 
 def tenant(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID, span: Span) -> Whole:
@@ -158,9 +160,9 @@ def _visible(actor: Actor, *more: Any) -> Any:
     return select(Tenant, last.label("last_upload"), *more).where(*_mine(actor))
 
 
-def _later(after: After) -> Any:
-    name, tenant_id = after
-    return or_(Tenant.name > name, and_(Tenant.name == name, Tenant.id > tenant_id))
+def _older(after: Position) -> Any:
+    at, tenant_id = after
+    return or_(Tenant.created_at < at, and_(Tenant.created_at == at, Tenant.id < tenant_id))
 
 
 def _count(table: type[Entity | Membership], tenant_id: uuid.UUID) -> Any:

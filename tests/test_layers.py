@@ -13,7 +13,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "connections", "currencies", "fingerprints", "metrics", "processes"),
+    ("db", "readings", "connections", "currencies", "fingerprints", "metrics", "processes", "sheets"),
     ("checks", "distributions", "exposition", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "history", "limits", "notices", "watch", "pools"),

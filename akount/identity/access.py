@@ -77,12 +77,18 @@ def open_sessions(session: Session, tenant_id: uuid.UUID | None) -> list[OpenSes
     ]
 
 
-def end_session(session: Session, call: Call, session_id: uuid.UUID, reason: str) -> None:
-    """Signs somebody out at one browser. Raises NotFound, also for a session of somebody of another tenant only (A4)."""
-    found = session.scalar(select(Login).where(Login.id == session_id, *_open(call.actor.tenant_id)))
+def find_session(session: Session, tenant_id: uuid.UUID | None, session_id: uuid.UUID) -> Login:
+    """One of the open sessions. Raises NotFound, also for one of another tenant (A4)."""
+    found = session.scalar(select(Login).where(Login.id == session_id, *_open(tenant_id)))
     if found is None:
         raise NotFound("There is no such session; it may have ended.")
-    session.execute(update(Login).where(Login.id == session_id).values(revoked_at=now()))
+    return found
+
+
+def end_session(session: Session, call: Call, session_id: uuid.UUID, reason: str) -> None:
+    """Signs somebody out at one browser. Raises NotFound."""
+    found = find_session(session, call.actor.tenant_id, session_id)
+    session.execute(update(Login).where(Login.id == found.id).values(revoked_at=now()))
     note(session, call, "session.end", f"session:{session_id}", reason)
 
 

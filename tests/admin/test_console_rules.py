@@ -17,6 +17,7 @@ import config
 from akount import scans
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
+from akount.identity import access, keys
 from akount.kinds import QUEUES
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
@@ -24,6 +25,7 @@ from akount.models import Role
 from akount.operations import Action
 from make import submitted
 from people import People, settle_in
+from ways import session_token
 
 OPEN = {"GET /admin", "GET /admin/sign-in", "POST /admin/sign-in", "GET /admin/static/<version>/<path:filename>"}
 """What anyone may ask. A page comes onto this list by somebody's decision, not by itself."""
@@ -98,8 +100,18 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
     worker.process(job.id)
     worker.stop()
     operation = scans.start_operation(runtime, people.ada.call, Action.RETRY, DeadLetters(), "")
-    own = {"job_id": job.id, "operation_id": operation.id, "tenant_id": people.ada.actor.tenant}
-    return own | {"name": QUEUES[0], "_path": "nothing/at-all", "version": "x", "filename": "console.css"}
+    session_token(runtime.database, people.ada.actor.tenant, Role.VIEWER)
+    with runtime.database.snapshot() as session:
+        login = access.open_sessions(session, people.ada.actor.tenant)[0]
+        key = keys.listed(session, people.ada.actor.tenant)[0]
+    own = {
+        "session_id": login.id,
+        "key_id": key.id,
+        "job_id": job.id,
+        "operation_id": operation.id,
+        "tenant_id": people.ada.actor.tenant,
+    }
+    return own | {"schedule": "prune", "name": QUEUES[0], "_path": "nothing/at-all", "version": "x", "filename": "console.css"}
 
 
 def ask(who: Visitor, page: Page, things: dict[str, Any], csrf: str | None = None) -> TestResponse:
@@ -153,7 +165,7 @@ def test_another_tenants_things_do_not_exist(
 ) -> None:
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, role)
     csrf = mallory.csrf()
-    ours = {"job_id", "operation_id", "tenant_id"}
+    ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id"}
     for page in guarded:
         answer = ask(mallory, page, ada_has, csrf)
         if page.rule.arguments & ours and page.may(role):

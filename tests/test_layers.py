@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("checks", "distributions", "exposition", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "history", "limits", "notices", "watch", "workers", "pools"),
-    ("failures", "operations", "schedules", "search"),
+    ("failures", "operations", "schedules", "search", "transfer"),
     ("census", "identity", "lifecycle"),
     ("alerts", "pipeline"),
     ("tasks", "supervisor", "webserver"),

@@ -126,8 +126,8 @@ def _nice(most: float) -> float:
     """The next 1, 2 or 5 with noughts."""
     if most <= 0:
         return 1.0
-    size = 10 ** math.floor(math.log10(most))
-    return next(step * size for step in (1, 2, 5, 10) if most <= step * size)
+    size = 10.0 ** math.floor(math.log10(most))
+    return float(next(step * size for step in (1, 2, 5, 10) if most <= step * size))
 
 
 def _grid(top: float) -> tuple[tuple[float, str], ...]:

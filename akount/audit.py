@@ -93,3 +93,9 @@ def _slice(found: list[AuditEntry], limit: int, *, inside: bool, backwards: bool
     older = rows[-1].created_at, rows[-1].id
     newer = rows[0].created_at, rows[0].id
     return Slice(rows, older if more or backwards else None, newer if (more if backwards else inside) else None)
+
+
+def latest(session: Session, tenant_id: uuid.UUID | None, limit: int) -> list[AuditEntry]:
+    """The last entries of a tenant (None: of all), the latest first."""
+    query = select(AuditEntry).order_by(AuditEntry.created_at.desc(), AuditEntry.id).limit(limit)
+    return list(session.scalars(query if tenant_id is None else query.where(AuditEntry.tenant_id == tenant_id)))

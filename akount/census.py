@@ -10,8 +10,9 @@ import datetime as dt
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -26,7 +27,9 @@ CAP = 10_000
 FRESH_SECONDS = 4.0
 """So long a snapshot serves."""
 KEPT = 500
-"""Snapshots of so many tenants are kept in a process."""
+"""So much is kept in a process, of all tenants together."""
+Key = tuple[str, uuid.UUID | None]
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def look(session: Session, tenant_id: uuid.UUID | None) -> Snapshot:
     return Snapshot(
         at=now(),
         jobs=backlog.capped_counts(session, QUEUES, tenant_id, CAP),
-        oldest=backlog.oldest_due(session, tenant_id),
+        oldest=backlog.longest_due(session, QUEUES, tenant_id),
         workers=workers.alive(session),
         review=backlog.to_review(session, tenant_id, CAP),
         pauses=tuple(pause for pause in backlog.pauses(session) if tenant_id in (None, pause.tenant_id) or pause.tenant_id is None),
@@ -87,40 +90,46 @@ def look(session: Session, tenant_id: uuid.UUID | None) -> Snapshot:
 
 
 class Board:
-    """The snapshots of one process. While the database is away the last one is shown, and how old it is; never a zero."""
+    """What the console knows, for all who look within a few seconds; one for each process. While the database is away the last
+    is shown, and how old it is; never a zero."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._kept: dict[uuid.UUID | None, Snapshot] = {}
-        self._asked: dict[uuid.UUID | None, float] = {}
+        self._kept: dict[Key, Any] = {}
+        self._asked: dict[Key, float] = {}
 
     def look(self, tenant_id: uuid.UUID | None) -> Snapshot | None:
-        """What is known of a tenant, or with none of all; None: nothing was ever known. Who comes while another asks the
-        database is shown what there is."""
-        if not self._is_due(tenant_id):
-            return self._kept.get(tenant_id)
-        try:
-            with self._database.snapshot() as session:
-                found = look(session, tenant_id)
-        except Unavailable:
-            return self._kept.get(tenant_id)
-        with self._lock:
-            self._kept[tenant_id] = found
-        return found
+        """The snapshot of a tenant, or with none of all; None: nothing was ever known."""
+        return self.keep("snapshot", tenant_id, look)
+
+    def keep(self, name: str, tenant_id: uuid.UUID | None, make: Callable[[Session, uuid.UUID | None], Kept]) -> Kept | None:
+        """What `make` says, at most every FRESH_SECONDS; None: it never could. Who comes while another asks the database is
+        shown what there is."""
+        key = (name, tenant_id)
+        if self._is_due(key):
+            try:
+                with self._database.snapshot() as session:
+                    found = make(session, tenant_id)
+            except Unavailable:
+                return self._kept.get(key)
+            with self._lock:
+                self._kept[key] = found
+        return self._kept.get(key)
 
     def forget(self, tenant_id: uuid.UUID | None) -> None:
         """The next look asks the database: somebody has changed something."""
         with self._lock:
-            self._asked.pop(tenant_id, None)
+            for key in [key for key in self._asked if key[1] in (None, tenant_id) or tenant_id is None]:
+                del self._asked[key]
 
-    def _is_due(self, tenant_id: uuid.UUID | None) -> bool:
+    def _is_due(self, key: Key) -> bool:
         at = time.monotonic()
         with self._lock:
-            if at - self._asked.get(tenant_id, float("-inf")) < FRESH_SECONDS and tenant_id in self._kept:
+            if at - self._asked.get(key, float("-inf")) < FRESH_SECONDS and key in self._kept:
                 return False
             if len(self._asked) > KEPT:
                 self._asked.clear()
                 self._kept.clear()
-            self._asked[tenant_id] = at
+            self._asked[key] = at
             return True

@@ -296,6 +296,13 @@ class DeadLetters:
     "failed before this instant"
     until: dt.datetime | None = None
     "failed by this instant: those that there were when somebody looked"
+    since: dt.datetime | None = None
+    "failed at this instant or later"
+    entered_since: dt.datetime | None = None
+    entered_until: dt.datetime | None = None
+    worker: str | None = None
+    attempts: int | None = None
+    "at least so many"
     ids: tuple[uuid.UUID, ...] = ()
 
     def where(self) -> ColumnElement[bool]:
@@ -307,6 +314,11 @@ class DeadLetters:
         said += [Job.fingerprint == self.fingerprint] if self.fingerprint else []
         said += [Job.finished_at < self.before] if self.before else []
         said += [Job.finished_at <= self.until] if self.until else []
+        said += [Job.finished_at >= self.since] if self.since else []
+        said += [Job.created_at >= self.entered_since] if self.entered_since else []
+        said += [Job.created_at <= self.entered_until] if self.entered_until else []
+        said += [Job.worker == self.worker] if self.worker else []
+        said += [Job.attempts >= self.attempts] if self.attempts else []
         said += [Job.id.in_(self.ids)] if self.ids else []
         return and_(*said)
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
 
 from akount import ledger
 from akount.accounts import Actor
@@ -38,6 +39,7 @@ class Wanted:
     since: dt.datetime | None = None
     "entered at or after"
     until: dt.datetime | None = None
+    failed_since: dt.datetime | None = None
     attempts: int | None = None
     "at least so many"
 
@@ -50,6 +52,7 @@ class Wanted:
             said += [] if value is None else [column == value]
         said += [] if self.since is None else [Job.created_at >= self.since]
         said += [] if self.until is None else [Job.created_at <= self.until]
+        said += [] if self.failed_since is None else [Job.finished_at >= self.failed_since]
         said += [] if self.attempts is None else [Job.attempts >= self.attempts]
         return and_(True, *said)
 
@@ -170,7 +173,14 @@ def job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Whole:
     return Whole(found[0], found[1], found[2], record, attempts, audit)
 
 
-def tenant_names(runtime: Runtime, actor: Actor, limit: int = 200) -> list[tuple[str, str]]:
+def tenant_names(session: Session, tenants: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """What tenants are called."""
+    if not tenants:
+        return {}
+    return dict(session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(tenants))).all())
+
+
+def choice_of_tenants(runtime: Runtime, actor: Actor, limit: int = 200) -> list[tuple[str, str]]:
     """Tenants by id and name, for a field that chooses one; only operators have a choice."""
     if actor.tenant_id is not None:
         return []

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from akount import backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
+from akount.errors import NotFound
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -153,6 +154,20 @@ def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:
         return ledger.find(session, actor.tenant_id, job_id)
 
 
+def link(runtime: Runtime, call: Call, document_id: uuid.UUID, *, seconds: int, reason: str) -> str:
+    """An address at which whoever has it may load a document for so long; the audit log has it first. Raises NotFound,
+    also where the storage gives no links."""
+    with runtime.database.transaction() as session:
+        document = session.get(Document, document_id)
+        if document is None or call.actor.tenant_id not in (None, document.tenant_id):
+            raise NotFound("There is no such document.")
+        address = runtime.storage.link(
+            document.storage_key, filename=document.filename, media_type=document.media_type, seconds=seconds
+        )
+        note(session, call, "document.link", f"document:{document.id}", reason, tenant_id=document.tenant_id)
+    return address
+
+
 def cancel(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     """Takes back a job that waits or runs. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
@@ -201,10 +216,37 @@ def dead_letters(runtime: Runtime, actor: Actor, wanted: DeadLetters, page: Page
         return ledger.dead_letters(session, _of(actor, wanted), page)
 
 
-def start_operation(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
-    """Asks for all failed jobs that are meant to be tried again or discarded, in the background."""
-    with runtime.database.transaction() as session:
-        return operations.start(session, call, action, _of(call.actor, meant), reason)
+def start_operation(
+    runtime: Runtime,
+    call: Call,
+    action: Action,
+    meant: DeadLetters,
+    reason: str,
+    *,
+    as_of: dt.datetime | None = None,
+    operation_id: uuid.UUID | None = None,
+) -> Operation:
+    """Asks for all failed jobs that are meant to be tried again or discarded, in the background; see operations.start."""
+    meant = _of(call.actor, meant)
+    try:
+        with runtime.database.transaction() as session:
+            return operations.start(session, call, action, meant, reason, as_of=as_of, operation_id=operation_id)
+    except IntegrityError:  # the same was asked for at the same moment
+        if operation_id is None:
+            raise
+        return find_operation(runtime, call.actor, operation_id)
+
+
+def preview_operation(runtime: Runtime, actor: Actor, meant: DeadLetters) -> tuple[int, list[Job]]:
+    """How many failed jobs are meant, and the latest of them."""
+    with runtime.database.snapshot() as session:
+        return operations.preview(session, _of(actor, meant))
+
+
+def list_operations(runtime: Runtime, actor: Actor, *, running: bool = False) -> list[Operation]:
+    """The latest bulk operations."""
+    with runtime.database.snapshot() as session:
+        return operations.listed(session, actor.tenant_id, running=running)
 
 
 def operate(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str = "") -> int:

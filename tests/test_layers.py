@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("checks", "distributions", "exposition", "models"),
     ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
     ("accounts", "idempotency", "intake", "extraction", "drafts", "history", "limits", "notices", "watch", "pools"),
-    ("failures", "operations", "schedules", "search", "workers"),
+    ("failures", "operations", "schedules", "search", "transfer", "workers"),
     ("census", "identity", "lifecycle"),
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),

@@ -14,9 +14,10 @@ from akount.accounts import Permission
 from akount.admin import paging
 from akount.admin.shell import action, back, confirm, done, page, reason, refusal, runtime, show
 from akount.api.guards import call
+from akount.census import CAP
 from akount.kinds import QUEUES
-from akount.ledger import CANCELLABLE, RETRYABLE
-from akount.listing import Wanted, Whole
+from akount.ledger import CANCELLABLE, RETRYABLE, DeadLetters
+from akount.listing import Slice, Wanted, Whole
 from akount.models import Job, JobStatus
 
 TABS = {
@@ -30,7 +31,7 @@ TABS = {
     "discarded": "Discarded",
 }
 """A state of the URL → what it is called."""
-FILTERS = ("queue", "tenant", "code", "group", "worker", "since", "until", "attempts")
+FILTERS = ("queue", "tenant", "code", "group", "worker", "since", "until", "failed_since", "attempts")
 
 
 def wanted() -> Wanted:
@@ -46,7 +47,25 @@ def wanted() -> Wanted:
         worker=paging.text("worker"),
         since=paging.instant("since"),
         until=paging.instant("until"),
+        failed_since=paging.instant("failed_since"),
         attempts=paging.number("attempts"),
+    )
+
+
+def dead_letters() -> DeadLetters:
+    """The same of the URL for what is done with many of them: the failed ones that nobody has discarded."""
+    said = wanted()
+    return DeadLetters(
+        tenant_id=said.tenant_id,
+        queue=said.queue,
+        code=said.code,
+        fingerprint=said.fingerprint,
+        since=said.failed_since,
+        entered_since=said.since,
+        entered_until=said.until,
+        worker=said.worker,
+        attempts=said.attempts,
+        ids=tuple(paging.identifiers("id")),
     )
 
 
@@ -66,9 +85,18 @@ def jobs() -> Response:
         pager=paging.pager(found.older, found.newer),
         said=said,
         filtered=any(said.values()),
+        matching=_matching(meant, found) if meant.status is JobStatus.FAILED and not meant.discarded else None,
+        query=lambda: {name: value for name, value in said.items() if value},
         queues=QUEUES,
-        tenants=listing.tenant_names(runtime(), call().actor),
+        tenants=listing.choice_of_tenants(runtime(), call().actor),
     )
+
+
+def _matching(meant: Wanted, found: Slice) -> int:
+    """How many there are beyond this page; counted only when there are."""
+    if not found.older and not found.newer:
+        return len(found.rows)
+    return listing.count(runtime(), call().actor, meant, CAP)
 
 
 @page("/jobs/<uuid:job_id>", Permission.OPERATE)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
+from typing import Any
 
-from flask import Response, url_for
+from flask import Response, current_app, g, url_for
 
+from akount import audit, failures, history
 from akount.accounts import Permission
 from akount.admin import queues
-from akount.admin.shell import page, show, snapshot
+from akount.admin.shell import board, may, page, show, snapshot
 from akount.admin.words import ago, count, seconds
 from akount.api.guards import call
 from akount.db import now
+from akount.history import Span
+from akount.listing import tenant_names
 
 SLOW = dt.timedelta(minutes=5)
 """A job that is due and waits longer is worth a line."""
@@ -35,7 +40,52 @@ SEVERITY = ("bad", "unknown", "warn", "paused")
 def overview() -> Response:
     """The first page of who operates."""
     found = queues.rows()
-    return show("overview.html", title="Overview", rows=found, attention=attention(found))
+    mine = call().actor.tenant_id
+    return show(
+        "overview.html",
+        title="Overview",
+        rows=found,
+        attention=[*attention(found), *_of_parts()],
+        charts=queues.charts(Span.HOUR, None),
+        groups=board().keep("groups", mine, lambda session, tenant: failures.groups(session, tenant).groups[:5]) or (),
+        busy=board().keep("busy", None, _busy) if mine is None else None,
+        parts=_parts(),
+        entries=board().keep("audit", mine, lambda session, tenant: audit.latest(session, tenant, 5)) or [],
+    )
+
+
+def _busy(session: Any, _tenant: uuid.UUID | None) -> list[tuple[str, str, list[tuple[uuid.UUID, str, int]]]]:
+    """The tenants with the most in line and with the most failures, by name."""
+    waiting, failed = history.most_waiting(session), history.most_failed(session)
+    names = tenant_names(session, {one.tenant_id for one in (*waiting, *failed)})
+    lists = (("In line", "waiting", waiting), ("Failed in 24 h", "failed", failed))
+    named = {title: [(one.tenant_id, names.get(one.tenant_id, ""), one.number) for one in found] for title, _, found in lists}
+    return [(title, state, named[title]) for title, state, _ in lists]
+
+
+PARTS = {"database": "Database", "redis": "Redis", "storage": "Storage"}
+
+
+def _parts() -> list[tuple[str, str, str]]:
+    """What the service stands on, for who runs it: name, tone and a word."""
+    if not may("pause_queue"):
+        return []
+    if "parts" not in g:
+        answers = current_app.extensions["probes"].ask(*PARTS)
+        g.parts = [(PARTS[name], *_word(answer)) for name, answer in answers.items()]
+    found: list[tuple[str, str, str]] = g.parts
+    return found
+
+
+def _word(answer: Any) -> tuple[str, str]:
+    if isinstance(answer, TimeoutError):
+        return "unknown", "does not answer"
+    return ("bad", "error") if isinstance(answer, Exception) else ("good", "ok")
+
+
+def _of_parts() -> list[Attention]:
+    where = url_for("admin.health") if may("health") else url_for("admin.overview")
+    return [Attention(tone, f"{name}: {word}", "Asked just now.", where) for name, tone, word in _parts() if tone != "good"]
 
 
 def attention(rows: list[queues.Row]) -> list[Attention]:

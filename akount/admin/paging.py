@@ -40,8 +40,8 @@ def pager(older: Position | None, newer: Position | None) -> Pager:
 
 
 def text(name: str, limit: int = 200) -> str | None:
-    """A filter of the URL; None where it says nothing."""
-    return request.args.get(name, "").strip()[:limit] or None
+    """A filter of the URL, or of a form that repeats it; None where it says nothing."""
+    return request.values.get(name, "").strip()[:limit] or None
 
 
 def number(name: str) -> int | None:
@@ -69,6 +69,18 @@ def identifier(name: str) -> uuid.UUID | None:
         return uuid.UUID(said) if said else None
     except ValueError:
         raise BadRequest(f"The filter {name} must be an id.", code="bad_filter") from None
+
+
+def identifiers(name: str, most: int = 100) -> list[uuid.UUID]:
+    """All ids of that name in the URL or the form. Raises BadRequest for what is none, and for more than a page has."""
+    said = request.values.getlist(name)
+    try:
+        found = [uuid.UUID(one) for one in said]
+    except ValueError:
+        raise BadRequest(f"Each {name} must be an id.", code="bad_filter") from None
+    if len(found) > most:
+        raise BadRequest(f"Choose at most {most}.", code="bad_filter")
+    return found
 
 
 def instant(name: str) -> dt.datetime | None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Response, request, url_for
 
-from akount import scans
+from akount import history, scans
 from akount.accounts import Permission
-from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show, snapshot
+from akount.admin import paging
+from akount.admin.charts import Chart, Series, bars, lines
+from akount.admin.shell import action, back, board, confirm, done, page, reason, runtime, show, snapshot
+from akount.admin.words import seconds
 from akount.api.guards import call
 from akount.census import Snapshot
 from akount.db import now
 from akount.errors import Invalid, NotFound
+from akount.history import Point, Span
 from akount.kinds import QUEUES
 from akount.models import JobStatus, Pause
 
@@ -91,7 +98,38 @@ def _known(name: str) -> str:
 @page("/queues/<name>", Permission.OPERATE)
 def queue(name: str) -> Response:
     """One queue."""
-    return show("queue.html", title=f"Queue {_known(name)}", row=row_of(name, snapshot()), config=runtime().settings)
+    span = Span(paging.one_of("span", [*Span]) or Span.HOUR)
+    drawn = charts(span, _known(name))
+    row, config = row_of(name, snapshot()), runtime().settings
+    return show("queue.html", title=f"Queue {name}", row=row, config=config, charts=drawn, span=span, spans=SPANS)
+
+
+SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}
+
+
+def charts(span: Span, name: str | None) -> list[Chart]:
+    """What became of the documents of a queue or of all, and how long they waited and were read, over a span."""
+    known = f"charts {span} {name}"
+    return board().keep(known, call().actor.tenant_id, lambda session, tenant: _drawn(session, tenant, span, name)) or []
+
+
+def _drawn(session: Any, tenant_id: uuid.UUID | None, span: Span, name: str | None) -> list[Chart]:
+    points = history.series(session, span, queue=name, tenant_id=tenant_id)
+    at = [point.at for point in points]
+
+    def told(of: Callable[[Point], float | None]) -> list[float | None]:
+        return [of(point) if point.known else None for point in points]
+
+    minutes = points[0].minutes if points else 1
+    unit = "documents a minute" if minutes == 1 else f"documents in {seconds(minutes * 60)}"
+    done = Series("completed", told(lambda point: point.completed)), Series("failed", told(lambda point: point.failed))
+    slow = (
+        Series("wait, 95 %", told(lambda point: point.waits.percentile(0.95))),
+        Series("reading, 95 %", told(lambda point: point.runs.percentile(0.95))),
+        Series("oldest in line", told(lambda point: point.oldest_wait)),
+    )
+    partial = bool(points and points[-1].partial)
+    return [bars("Throughput", unit, at, *done, partial=partial), lines("Wait and reading time", "seconds", at, *slow)]
 
 
 @page("/queues/<name>/pause", Permission.PLATFORM)

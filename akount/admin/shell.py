@@ -175,7 +175,8 @@ def show(template: str, *, title: str, status: int = 200, **values: Any) -> Resp
 
 def confirm(name: str, *, title: str, consequence: str, verb: str, back: str, **values: Any) -> Response:
     """The page that asks before something that hurts: `name` is the action, `values` those of confirm.html and of its path."""
-    shown = {"sample": [], "total": None, "fields": {}, "reason": True, "danger": True, "type_word": "", "path": {}} | values
+    shown: dict[str, Any] = {"sample": [], "total": None, "fields": [], "reason": True, "danger": True, "type_word": ""}
+    shown |= {"path": {}, "choices": {}, "headings": ["Job", "Document", "Tenant"]} | values
     return show("confirm.html", title=title, consequence=consequence, verb=verb, back=back, action=name, **shown)
 
 

@@ -17,11 +17,12 @@ import config
 from akount import scans
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
+from akount.errors import Unreadable
 from akount.identity import access, keys
 from akount.kinds import QUEUES
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
-from akount.models import Role
+from akount.models import Job, Role
 from akount.operations import Action
 from make import submitted
 from people import People, settle_in
@@ -95,10 +96,12 @@ def guarded(pages: list[Page]) -> list[Page]:
 @pytest.fixture(scope="module")
 def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
     """What of Ada's the arguments of routes name, and what is nobody's."""
+    failing = Worker(runtime, Unreadable("It is encrypted.", code="encrypted"))
     job = submitted(runtime, people.ada)
-    worker = Worker(runtime)
-    worker.process(job.id)
-    worker.stop()
+    failing.process(job.id)
+    failing.stop()
+    with runtime.database.snapshot() as session:
+        fingerprint = session.get_one(Job, job.id).fingerprint
     operation = scans.start_operation(runtime, people.ada.call, Action.RETRY, DeadLetters(), "")
     session_token(runtime.database, people.ada.actor.tenant, Role.VIEWER)
     with runtime.database.snapshot() as session:
@@ -111,7 +114,14 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
         "operation_id": operation.id,
         "tenant_id": people.ada.actor.tenant,
     }
-    return own | {"schedule": "prune", "name": QUEUES[0], "_path": "nothing/at-all", "version": "x", "filename": "console.css"}
+    return own | {
+        "fingerprint": fingerprint,
+        "schedule": "prune",
+        "name": QUEUES[0],
+        "_path": "nothing/at-all",
+        "version": "x",
+        "filename": "console.css",
+    }
 
 
 def ask(who: Visitor, page: Page, things: dict[str, Any], csrf: str | None = None) -> TestResponse:
@@ -165,7 +175,7 @@ def test_another_tenants_things_do_not_exist(
 ) -> None:
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, role)
     csrf = mallory.csrf()
-    ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id"}
+    ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id", "fingerprint"}
     for page in guarded:
         answer = ask(mallory, page, ada_has, csrf)
         if page.rule.arguments & ours and page.may(role):

@@ -96,11 +96,11 @@ async function ask() {
 let last = null;
 function boxes() { return [...document.querySelectorAll("[data-live-rows] input[type=checkbox]")]; }
 function count() {
-  const bar = document.querySelector(".selected");
+  const bar = document.querySelector(".selected [data-count]");
   if (!bar) return;
   const chosen = boxes().filter(b => b.checked).length, all = document.getElementById("all");
-  bar.hidden = !chosen;
-  bar.querySelector("[data-count]").textContent = chosen + (chosen === 1 ? " row" : " rows") + " selected";
+  bar.textContent = chosen + " chosen:";
+  for (const one of document.querySelectorAll(".selected button")) one.disabled = !chosen;
   if (all) { all.checked = chosen > 0 && chosen === boxes().length; all.indeterminate = chosen > 0 && !all.checked; }
   tell();
 }
@@ -127,6 +127,13 @@ addEventListener("submit", event => {
 });
 function show() {
   for (const one of document.querySelectorAll("[data-copy][hidden],[data-script][hidden]")) one.hidden = false;
+}
+{
+  const head = document.querySelector("thead th:first-child");
+  if (head && boxes().length) {
+    const all = Object.assign(document.createElement("input"), { type: "checkbox", id: "all", ariaLabel: "Choose all on this page" });
+    head.append(all);
+  }
 }
 show();
 tellTimes();

@@ -94,7 +94,7 @@ def _storage(settings: Settings) -> str:
 
 def _round_trip(storage: Storage) -> None:
     """Stores a file, reads it and removes it. What is left behind if that is cut short is swept as an orphan."""
-    key, incoming = new_key(uuid.UUID(int=0), uuid.UUID(int=0)), storage.receive(FREE_BYTES)
+    key, incoming = new_key(uuid.UUID(int=0), uuid.UUID(int=0)), storage.receive(vitals.FREE_BYTES)
     try:
         incoming.write(b"akount doctor")
         storage.put(key, incoming)

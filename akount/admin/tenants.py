@@ -9,14 +9,11 @@ from flask import Response, url_for
 from akount import tenancy
 from akount.accounts import Permission
 from akount.admin import paging
-from akount.admin.queues import PAUSES, until
+from akount.admin.queues import PAUSES, SPANS, drawn, until
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show, snapshot
 from akount.api.guards import call
 from akount.history import Span
 from akount.models import Pause
-
-SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}
-SHARES = (0.5, 0.95)
 
 
 @page("/tenants", Permission.OPERATE)
@@ -48,6 +45,7 @@ def tenant(tenant_id: uuid.UUID) -> Response:
         whole=whole,
         line=whole.line,
         pause=_pauses().get(tenant_id),
+        charts=drawn(whole.points),
         span=span,
         spans=SPANS,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable
@@ -46,7 +47,7 @@ class Probes:
         }
         if self._redis is not None:
             self._probes |= {"redis": self._redis.ping}
-            self._probes |= {"eviction": lambda: _sound(vitals.retention(self._redis, runtime.settings))}
+            self._probes |= {"eviction": self._eviction}
         looks = vitals.looks(runtime.settings, self._database, runtime.storage, self._redis)
         self._probes |= {f"{VITAL}{name}": look for name, look in looks.items()}
         self._since: dict[str, tuple[State, dt.datetime]] = {}
@@ -98,6 +99,11 @@ class Probes:
             outage.begin(answer)
         else:
             outage.end()
+
+    def _eviction(self) -> None:
+        """R9; that Redis is away is told by its own probe."""
+        with contextlib.suppress(*connections.FAULTS):
+            _sound(vitals.retention(self._redis, self._runtime.settings))
 
     def _queue(self) -> dict[str, dict[str, int]]:
         with self._database.snapshot() as session:

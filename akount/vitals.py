@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from redis import Redis
-
 from akount import connections, pools, schedules
 from akount.db import Database, schema_revision
 from akount.storage import Storage
@@ -96,7 +94,7 @@ def storage(held: Storage) -> Vital:
     return Vital(State.OK, f"takes files, in {(time.monotonic() - started) * 1000:.0f} ms")
 
 
-def redis(client: Redis | None) -> Vital:
+def redis(client: connections.Client | None) -> Vital:
     """It answers, and has room. Raises connections.FAULTS."""
     if client is None:
         return Vital(State.OK, "off; the queue is kept in SQLite")
@@ -109,7 +107,7 @@ def redis(client: Redis | None) -> Vital:
     return Vital(State.WARN if limit and used > FULL * limit else State.OK, said)
 
 
-def retention(client: Redis | None, settings: Settings) -> Vital:
+def retention(client: connections.Client | None, settings: Settings) -> Vital:
     """Redis keeps what it is given (R9). Raises connections.FAULTS."""
     if client is None:
         return Vital(State.OK, "off; the queue is kept in SQLite")
@@ -159,7 +157,7 @@ def sweepers(held: Database) -> Vital:
     return Vital(State.OK, "everything that is done over and over was done in time")
 
 
-def looks(settings: Settings, held: Database, files: Storage, client: Redis | None) -> dict[str, Callable[[], Vital]]:
+def looks(settings: Settings, held: Database, files: Storage, client: connections.Client | None) -> dict[str, Callable[[], Vital]]:
     """Every part by name, in the order of their weight."""
     return {
         "database": lambda: database(held),

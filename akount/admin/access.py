@@ -65,6 +65,7 @@ def ask_end_session(session_id: uuid.UUID) -> Response:
 def end_session(session_id: uuid.UUID) -> Response:
     """Signs somebody out."""
     with runtime().database.transaction() as session:
+        coming_in.find_session(session, call().actor.tenant_id, session_id)
         coming_in.end_session(session, call(), session_id, reason())
     return done("The session has ended.", to=back(url_for("admin.access")))
 

@@ -70,7 +70,7 @@ def ask_drain_worker() -> Response:
         "supervises it starts it again.",
         verb="Drain the worker",
         back=back(url_for("admin.workers")),
-        fields={"worker": _named()},
+        fields=[("worker", _named())],
     )
 
 
@@ -92,7 +92,7 @@ def ask_requeue_worker() -> Response:
         "The sweep does so by itself when the lease is over.",
         verb="Requeue its jobs",
         back=back(url_for("admin.workers")),
-        fields={"worker": _named()},
+        fields=[("worker", _named())],
     )
 
 

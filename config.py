@@ -192,6 +192,9 @@ class Settings:
     hsts_preload: bool = setting(Switch(), False, "tell browsers that the domain may go onto their preload lists")
     trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
     rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
+    console_logs_url: str = setting(
+        _text(_url("https", "http")), "", "where the logs of a request are, with {request_id} in it; the console links to them"
+    )
     console_read_only: bool = setting(Switch(), False, "the console shows everything and changes nothing")
     metrics_token: str = setting(
         _text(validate.Length(min=16, error="Must have at least 16 characters.")),

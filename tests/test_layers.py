@@ -176,6 +176,7 @@ def test_errors_are_caught_broadly_in_the_named_places_only() -> None:
         "pipeline",
         "lifecycle",
         "health",
+        "notices",
         "schedules",
         "extraction.reader",
         "extraction.pdf",

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request, url_for
 
@@ -109,8 +110,21 @@ def job(job_id: uuid.UUID) -> Response:
         whole=whole,
         job=whole.job,
         steps=timeline(whole),
+        trace=paging.one_of("trace", ["application", "full"]),
+        frames=_frames,
+        logs=_logs(whole.job.request_id),
         offers=[(offer, offer.why_not(whole.job)) for offer in OFFERS],
     )
+
+
+def _frames(said: str, trace: str) -> list[str]:
+    """The calls that led to an error; `application` leaves out those of libraries, whose place is a file."""
+    return [line for line in said.splitlines() if trace == "full" or ".py." not in line]
+
+
+def _logs(request_id: str) -> str:
+    """Where the logs of a request are; empty: nobody has said."""
+    return runtime().settings.console_logs_url.replace("{request_id}", quote(request_id, safe="")) if request_id else ""
 
 
 @dataclass(frozen=True, slots=True)

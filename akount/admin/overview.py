@@ -50,7 +50,7 @@ def overview() -> Response:
         groups=board().keep("groups", mine, lambda session, tenant: failures.groups(session, tenant).groups[:5]) or (),
         busy=board().keep("busy", None, _busy) if mine is None else None,
         parts=_parts(),
-        entries=board().keep("audit", mine, lambda session, tenant: audit.latest(session, tenant, 5)) or [],
+        audited=board().keep("audit", mine, lambda session, tenant: audit.latest(session, tenant, 5)) or [],
     )
 
 

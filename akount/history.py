@@ -79,12 +79,16 @@ class Point:
 
     def add(self, row: Any) -> None:
         """What a row tells of these minutes, or of a part of them."""
+        self.tally(row)
+        self.sample({name: getattr(row, name) for name in _SAMPLES})
+
+    def tally(self, row: Any) -> None:
+        """The same, without what there was at an instant."""
         self.known = True
         for name in _COUNTED.values():
             setattr(self, name, getattr(self, name) + getattr(row, name))
         self.waits.merge([Distribution(row.waits)])
         self.runs.merge([Distribution(row.runs)])
-        self.sample({name: getattr(row, name) for name in _SAMPLES})
 
     def sample(self, seen: dict[str, Any]) -> None:
         """What there was at an instant of these minutes: the most counts."""
@@ -158,16 +162,17 @@ def totals(points: Iterable[Point]) -> Point | None:
 
 
 def of_tenants(session: Session, tenants: Sequence[uuid.UUID], span: Span) -> dict[uuid.UUID, Point]:
-    """What became of the jobs of each of these tenants in the whole of a span, in one question; for a list of tenants."""
+    """What became of the jobs of each of these tenants in the whole of a span, in one question; for a list of tenants.
+    Without what there was at an instant."""
     resolution, minutes, count = _SERIES[span]
     resolution = HOUR if resolution == QUARTER else resolution  # a quarter of the rows
     length = dt.timedelta(minutes=minutes * count)
     first = _floor(now() - length, resolution)
+    columns = (HistoryRow.tenant_id, HistoryRow.waits, HistoryRow.runs, *(getattr(HistoryRow, name) for name in _COUNTED.values()))
+    query = select(*columns).where(HistoryRow.minutes == resolution, HistoryRow.at >= first, HistoryRow.tenant_id.in_(tenants))
     found: dict[uuid.UUID, Point] = {}
-    query = select(HistoryRow).where(HistoryRow.minutes == resolution, HistoryRow.at >= first)
-    for row in session.scalars(query.where(HistoryRow.tenant_id.in_(tenants))):
-        if row.tenant_id is not None:
-            found.setdefault(row.tenant_id, Point(first, minutes * count)).add(row)
+    for row in session.execute(query):
+        found.setdefault(row.tenant_id, Point(first, minutes * count)).tally(row)
     return found
 
 

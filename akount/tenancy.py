@@ -23,6 +23,7 @@ from akount.models import ApiKey, Document, Entity, HistoryRow, Job, Membership,
 LISTED = 50
 BUSIEST = 20
 LATELY = dt.timedelta(seconds=60)
+MONTH, MONTHLY = dt.timedelta(days=30), ("completed", "failed")
 SORTS = {"": "the newest", "waiting": "most in line", "failed": "most failed"}
 """How the list may be sorted; only the first is paged."""
 Position = tuple[dt.datetime, uuid.UUID]
@@ -58,7 +59,8 @@ class Whole:
     line: Line
     points: list[Point]
     "of the span that was asked for"
-    month: Point | None
+    month: dict[str, int]
+    "completed and failed of the last 30 days"
     entities: int
     members: int
     keys: Sequence[ApiKey]
@@ -93,19 +95,17 @@ def tenants(runtime: Runtime, actor: Actor, *, sort: str = "", begins: str = "",
 
 
 def tenant(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID, span: Span) -> Whole:
-    """One of them. Raises NotFound, also for another's. Six questions, one of them to the limiter."""
+    """One of them. Raises NotFound, also for another's. Five questions, one of them to the limiter."""
     with runtime.database.snapshot() as session:
-        row = session.execute(
-            _visible(actor, _count(Entity, tenant_id), _count(Membership, tenant_id)).where(Tenant.id == tenant_id)
-        )
-        found = row.one_or_none()
+        counts = (_count(Entity, tenant_id), _count(Membership, tenant_id), *(_of_month(name, tenant_id) for name in MONTHLY))
+        found = session.execute(_visible(actor, *counts).where(Tenant.id == tenant_id)).one_or_none()
         if found is None:
             raise NotFound("There is no such tenant.")
         (line,) = _lines(session, [found[:2]])
         points = history.series(session, span, tenant_id=tenant_id)
-        month = history.of_tenants(session, [tenant_id], Span.MONTH).get(tenant_id)
         newest = select(ApiKey).where(ApiKey.tenant_id == tenant_id).order_by(ApiKey.last_used_at.desc(), ApiKey.id)
         keys = session.scalars(newest.limit(LISTED)).all()
+    month = {name: int(number or 0) for name, number in zip(MONTHLY, found[4:], strict=True)}
     return Whole(line, points, month, found[2], found[3], keys, runtime.limiter.level(tenant_id))
 
 
@@ -167,6 +167,11 @@ def _older(after: Position) -> Any:
 
 def _count(table: type[Entity | Membership], tenant_id: uuid.UUID) -> Any:
     return select(func.count()).select_from(table).where(table.tenant_id == tenant_id).scalar_subquery()
+
+
+def _of_month(name: str, tenant_id: uuid.UUID) -> Any:
+    lately = (HistoryRow.minutes == history.HOUR, HistoryRow.at >= now() - MONTH, HistoryRow.tenant_id == tenant_id)
+    return select(func.sum(getattr(HistoryRow, name))).where(*lately).scalar_subquery()
 
 
 def _lines(session: Session, rows: Sequence[Any]) -> list[Line]:

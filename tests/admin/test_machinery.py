@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import delete, event, select, update
 
 import config
-from akount import accounts, audit, ledger, workers
+from akount import accounts, alerts, audit, ledger, workers
 from akount.db import now
 from akount.identity import access
 from akount.kinds import QUEUES
@@ -228,6 +228,26 @@ def test_health_names_every_part(otto: Visitor) -> None:
     for part in ("Database", "Schema", "Storage", "Redis", "Clock", "Disk", "Engines", "Sweepers"):
         assert part in shown
     assert "Nobody is told" in shown
+
+
+def test_an_alert_stands_first_on_the_overview_and_nothing_is_said_twice(
+    app: Flask, runtime: Runtime, otto: Visitor, ada: Visitor, people: People
+) -> None:
+    with runtime.database.transaction() as session:
+        session.execute(delete(WorkerProcess))
+        session.execute(
+            update(Job).where(Job.tenant_id == people.mallory.actor.tenant).values(run_at=now() - dt.timedelta(hours=1))
+        )
+    alerts.watch(runtime)
+    app.extensions["board"].forget(None)
+    shown = otto.get("/admin/overview").text
+    first = shown.partition('class="attention"')[2].partition("</ul>")[0]
+    assert first.index("no worker of it has been heard of") < first.index("are the target")
+    assert "Alert since" in first
+    assert f"{QUEUES[0]}: no live worker" not in first
+    assert f"{QUEUES[0]}: the oldest document waits" not in first
+    assert "no worker of it has been heard of" in otto.get("/admin/health").text
+    assert "Alert since" not in ada.get("/admin/overview").text
 
 
 # --- audit and access ---

@@ -211,14 +211,15 @@ def roll_minutes(session: Session) -> int:
     start = _resume(session, MINUTE, _floor(at, MINUTE) - SETTLED)
     minutes = [start + dt.timedelta(minutes=place) for place in range(int((at - start) // dt.timedelta(minutes=1)) + 1)]
     points: dict[Key, Point] = {(minute, queue, None): Point(minute, MINUTE) for minute in minutes for queue in QUEUES}
-    for row in session.scalars(select(HistoryRow).where(HistoryRow.minutes == MINUTE, HistoryRow.at >= start)):
+    kept = _rows(session, MINUTE, start)
+    for row in kept:
         _point_of(points, (row.at, row.queue, row.tenant_id)).sample({name: getattr(row, name) for name in _SAMPLES})
     looked = _count(session, start, points)
     for (queue, tenant), seen in _seen(session, at).items():
         held = _point_of(points, (minutes[-1], queue, tenant))
         for name, value in seen.items():  # the latest number counts, so that a page can tell how it stands
             setattr(held, name, max(value, held.oldest_wait or 0.0) if name == "oldest_wait" else value)
-    _replace(session, MINUTE, start, points)
+    _replace(session, MINUTE, kept, points)
     return looked
 
 
@@ -244,10 +245,10 @@ def roll_hours(session: Session) -> int:
         settled = _floor(now() - SETTLED - dt.timedelta(minutes=finer), resolution)
         start = _resume(session, resolution, settled)
         points: dict[Key, Point] = {}
-        for row in session.scalars(select(HistoryRow).where(HistoryRow.minutes == finer, HistoryRow.at >= start)):
+        for row in _rows(session, finer, start):
             key = (_floor(row.at, resolution), row.queue, row.tenant_id)
             points.setdefault(key, Point(key[0], resolution)).add(row)
-        _replace(session, resolution, start, points)
+        _replace(session, resolution, _rows(session, resolution, start), points)
         written += len(points)
     return written
 
@@ -302,19 +303,32 @@ def _seen(session: Session, at: dt.datetime) -> dict[tuple[str, uuid.UUID | None
     return seen
 
 
-def _replace(session: Session, resolution: int, start: dt.datetime, points: dict[Key, Point]) -> None:
-    session.execute(delete(HistoryRow).where(HistoryRow.minutes == resolution, HistoryRow.at >= start))
-    rows: Sequence[dict[str, Any]] = [
-        {
-            "minutes": resolution,
-            "at": key[0],
-            "queue": key[1],
-            "tenant_id": key[2],
-            "waits": point.waits.as_json(),
-            "runs": point.runs.as_json(),
-            **{name: getattr(point, name) for name in (*_COUNTED.values(), *_SAMPLES)},
-        }
-        for key, point in points.items()
+def _rows(session: Session, resolution: int, start: dt.datetime) -> Sequence[Any]:
+    """What is kept of these minutes and later; plain columns, there are many."""
+    names = ("id", "at", "queue", "tenant_id", "waits", "runs", *_COUNTED.values(), *_SAMPLES)
+    columns = (getattr(HistoryRow, name) for name in names)
+    return session.execute(select(*columns).where(HistoryRow.minutes == resolution, HistoryRow.at >= start)).all()
+
+
+def _replace(session: Session, resolution: int, kept: Sequence[Any], points: dict[Key, Point]) -> None:
+    """Puts the points in the place of what was kept of their minutes; what is as it was is left alone."""
+    wanted = {key: _values(point) for key, point in points.items()}
+    same = {key for row in kept if _values(row) == wanted.get(key := (row.at, row.queue, row.tenant_id))}
+    gone = [row.id for row in kept if (row.at, row.queue, row.tenant_id) not in same]
+    if gone:
+        session.execute(delete(HistoryRow).where(HistoryRow.id.in_(gone)))
+    rows = [
+        {"minutes": resolution, "at": key[0], "queue": key[1], "tenant_id": key[2], **values}
+        for key, values in wanted.items()
+        if key not in same
     ]
     if rows:
         session.execute(inserting(HistoryRow), rows)
+
+
+def _values(one: Any) -> dict[str, Any]:
+    """What is kept of a point, or was kept as a row."""
+    told = {name: getattr(one, name) for name in (*_COUNTED.values(), *_SAMPLES)}
+    spread = (one.waits, one.runs)
+    waits, runs = (held.as_json() if isinstance(held, Distribution) else held for held in spread)
+    return told | {"waits": waits, "runs": runs}

@@ -273,11 +273,11 @@ def test_the_audit_log_is_filtered_and_paged(runtime: Runtime, otto: Visitor, ad
 
 
 def test_the_log_of_a_tenant_is_its_own_also_as_a_table(otto: Visitor, ada: Visitor, people: People) -> None:
-    theirs = f"tenant={people.mallory.actor.tenant}"
-    assert str(people.mallory.actor.tenant) in otto.get(f"/admin/audit/export?{theirs}").text
+    theirs, ours = f"tenant={people.mallory.actor.tenant}", f"tenant:{people.ada.actor.tenant}"
     for path in ("/admin/audit", "/admin/audit/export"):
-        assert str(people.mallory.actor.key_id) not in ada.get(f"{path}?{theirs}").text
-        assert str(people.ada.actor.key_id) in ada.get(f"{path}?{theirs}").text
+        assert f"tenant:{people.mallory.actor.tenant}" in otto.get(f"{path}?{theirs}").text
+        assert f"tenant:{people.mallory.actor.tenant}" not in ada.get(f"{path}?{theirs}").text
+        assert ours in ada.get(f"{path}?{theirs}&action=tenant.add").text
 
 
 def test_the_table_is_safe_for_a_spreadsheet(ada: Visitor) -> None:

@@ -12,7 +12,7 @@ from akount import workers as crew
 from akount.accounts import Permission
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
 from akount.api.guards import call
-from akount.errors import NotFound
+from akount.errors import Invalid
 from akount.kinds import QUEUES
 from akount.workers import Pulse, Seat
 
@@ -52,10 +52,10 @@ def _coverage(queue: str, seats: Iterable[Seat]) -> Coverage:
 
 
 def _named() -> str:
-    """The worker that a link or form names. Raises NotFound."""
+    """The worker that a link or form names. Raises Invalid where it names none."""
     name = request.values.get("worker", "")
     if not 0 < len(name) <= 200:
-        raise NotFound("There is no such worker.")
+        raise Invalid("Say which worker: this is reached from the page Workers.", code="worker_required")
     return name
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, current_app, g, url_for
 
-from akount import audit, failures, history
+from akount import alerts, audit, failures, history
 from akount.accounts import Permission
 from akount.admin import queues
 from akount.admin.shell import board, may, page, show, snapshot
@@ -17,6 +17,7 @@ from akount.admin.words import ago, count, seconds
 from akount.api.guards import call
 from akount.db import now
 from akount.history import Span
+from akount.kinds import QUEUES
 from akount.listing import tenant_names
 
 SLOW = dt.timedelta(minutes=5)
@@ -45,7 +46,7 @@ def overview() -> Response:
         "overview.html",
         title="Overview",
         rows=found,
-        attention=[*attention(found), *_of_parts()],
+        attention=[*attention(found), *_of_parts(), *_told()],
         charts=queues.charts(Span.HOUR, None),
         groups=board().keep("groups", mine, lambda session, tenant: failures.groups(session, tenant).groups[:5]) or (),
         busy=board().keep("busy", None, _busy) if mine is None else None,
@@ -119,6 +120,19 @@ def _of_queue(row: queues.Row) -> list[Attention]:
             Attention("warn", f"{row.name}: {count(row.dead)} dead letters", "Out of attempts, or not to be read at all.", dead)
         )
     return found
+
+
+def _told() -> list[Attention]:
+    """Alerts that are open, for who runs the platform, but for those about what stands above anyway."""
+    if not may("pause_queue"):
+        return []
+    open_ones = board().keep("alerts", None, lambda session, _tenant: alerts.current(session)) or []
+    where = url_for("admin.health") if may("health") else url_for("admin.overview")
+    return [
+        Attention("bad", one.message, f"since {one.began_at:%H:%M} UTC", where)
+        for one in open_ones
+        if alerts.SEVERITY[alerts.Rule(one.rule)] is alerts.Severity.CRITICAL and one.about not in QUEUES
+    ]
 
 
 def _of_tenants() -> list[Attention]:

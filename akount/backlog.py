@@ -23,6 +23,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    literal,
     or_,
     select,
     union_all,
@@ -128,7 +129,7 @@ def capped_counts(session: Session, queues: Iterable[str], tenant_id: uuid.UUID 
 
 def to_review(session: Session, tenant_id: uuid.UUID | None, cap: int) -> int:
     """How many records a person must look at, counted up to one more than `cap`."""
-    waiting = select(Record.id).where(Record.status.in_([RecordStatus.NEEDS_REVIEW, RecordStatus.MANUAL_ENTRY]))
+    waiting = select(literal(1)).where(Record.status.in_([RecordStatus.NEEDS_REVIEW, RecordStatus.MANUAL_ENTRY]))
     waiting = waiting if tenant_id is None else waiting.where(Record.tenant_id == tenant_id)
     return session.scalar(select(func.count()).select_from(waiting.limit(cap + 1).subquery())) or 0
 

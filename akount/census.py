@@ -11,13 +11,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from akount import backlog, workers
-from akount.db import Database, now
+from akount.db import Database, now, seeing_all
 from akount.errors import Unavailable
 from akount.kinds import QUEUES
 from akount.models import JobStatus, Pause
@@ -100,8 +100,14 @@ class Board:
         self._asked: dict[Key, float] = {}
 
     def look(self, tenant_id: uuid.UUID | None) -> Snapshot | None:
-        """The snapshot of a tenant, or with none of all; None: nothing was ever known."""
-        return self.keep("snapshot", tenant_id, look)
+        """The snapshot of a tenant, or with none of all; None: nothing was ever known. What holds up a whole queue holds up
+        each tenant, although its row is no tenant's."""
+        found = self.keep("snapshot", tenant_id, look)
+        if found is None or tenant_id is None:
+            return found
+        with seeing_all():
+            queues = self.keep("pauses", None, lambda session, _tenant: backlog.pauses(session)) or []
+        return replace(found, pauses=tuple(pause for pause in queues if pause.tenant_id in (None, tenant_id)))
 
     def keep(self, name: str, tenant_id: uuid.UUID | None, make: Callable[[Session, uuid.UUID | None], Kept]) -> Kept | None:
         """What `make` says, at most every FRESH_SECONDS; None: it never could. Who comes while another asks the database is

@@ -87,7 +87,7 @@ def jobs() -> Response:
         said=said,
         filtered=any(said.values()),
         matching=_matching(meant, found) if meant.status is JobStatus.FAILED and not meant.discarded else None,
-        query=lambda: {name: value for name, value in said.items() if value},
+        filters=lambda: {name: value for name, value in said.items() if value},
         queues=QUEUES,
         tenants=listing.choice_of_tenants(runtime(), call().actor),
     )

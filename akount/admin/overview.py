@@ -20,7 +20,7 @@ from akount.db import now
 from akount.history import Span
 from akount.kinds import QUEUES
 from akount.listing import tenant_names
-from akount.models import Alert
+from akount.models import Alert, Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _of_queue(row: queues.Row) -> list[Attention]:
         )
     if row.pause:
         ends = f", until {row.pause.until:%H:%M} UTC" if row.pause.until else ""
-        found.append(Attention("paused", f"{row.name} is paused{ends}", f"{ago(row.pause.paused_at)}: {row.pause.reason}", to))
+        found.append(Attention("paused", f"{row.name} is paused{ends}", _why(row.pause), to))
     target = dt.timedelta(seconds=runtime().settings.alert_oldest_wait_seconds)
     if row.oldest and now() - row.oldest > target and not row.pause:
         found.append(
@@ -152,6 +152,11 @@ def _of_queue(row: queues.Row) -> list[Attention]:
             Attention("warn", f"{row.name}: {count(row.dead)} dead letters", "Out of attempts, or not to be read at all.", dead)
         )
     return found
+
+
+def _why(pause: Pause) -> str:
+    """Why a queue is held up: an operator's words may be about others, so a tenant is told only that."""
+    return f"{ago(pause.paused_at)}: {pause.reason}" if may("pause_queue") else f"{ago(pause.paused_at)}, by an operator"
 
 
 def _of_tenants() -> list[Attention]:

@@ -18,4 +18,4 @@ def search() -> Response:
         found = finding.find(session, call().actor.tenant_id, said)
     if found.exact and len(found.hits) == 1:
         return redirect(url_for("admin.job", job_id=found.hits[0].job_id), 303)  # type: ignore[return-value]
-    return show("search.html", title="Search", query=said, found=found, shortest=finding.SHORTEST)
+    return show("search.html", title="Search", searched=said, found=found, shortest=finding.SHORTEST)

@@ -51,7 +51,11 @@ class Attempt:
 _ACCOUNT = select(User).where(User.email == bindparam("email"))
 _BY_HAND = Membership.role_as_of.is_(None)
 """What a token of Clerk made somebody, they are with such a token only: it alone shows that they still are."""
-_MEMBER = select(Membership.tenant_id, Membership.role).where(Membership.user_id == bindparam("user"), _BY_HAND)
+_MEMBER = (
+    select(Membership.tenant_id, Membership.role, Tenant.name)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
+    .where(Membership.user_id == bindparam("user"), _BY_HAND)
+)
 _CURRENT = (
     select(Login, User.operator, User.email, Membership.tenant_id, Membership.role, Tenant.name)
     .join(User, User.id == Login.user_id)
@@ -91,8 +95,14 @@ def _require_same(session: Session, user: User, password: str) -> None:
 
 
 def _open(session: Session, user: User, token: str, attempt: Attempt) -> Identity:
-    members = session.execute(_MEMBER, {"user": user.id})
-    identity = Identity({member.tenant_id: member.role for member in members}, user_id=user.id, operator=user.operator)
+    members = session.execute(_MEMBER, {"user": user.id}).all()
+    identity = Identity(
+        roles={member.tenant_id: member.role for member in members},
+        user_id=user.id,
+        operator=user.operator,
+        email=user.email,
+        names={member.tenant_id: member.name for member in members},
+    )
     actor = identity.choose(attempt.tenant_id)
     tenant_id = actor.tenant_id if actor else None
     session.execute(update(Login).where(Login.hash == fingerprint(attempt.before)).values(revoked_at=now()))

@@ -1,6 +1,11 @@
-"""The least that Flask can do, to compare with: one view, no guard, no header, nothing asked of anybody."""
+"""The least that Flask can do, to compare with: bare views, no guard, no header, nothing asked of anybody."""
 
-from flask import Flask, jsonify
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 app = Flask(__name__)
@@ -10,3 +15,16 @@ app = Flask(__name__)
 def small() -> ResponseReturnValue:
     """As little as an answer can be."""
     return jsonify(status="ok")
+
+
+@app.post("/scan")
+def keep() -> ResponseReturnValue:
+    """A file that comes in is made safe on disk, and nothing else: no row, no queue, nobody asked who they are."""
+    name = uuid.uuid4().hex
+    path = Path(os.environ["BARE_FILES"]) / name
+    with path.with_suffix(".part").open("wb") as file:
+        shutil.copyfileobj(request.files["file"].stream, file)
+        file.flush()
+        os.fsync(file.fileno())
+    path.with_suffix(".part").replace(path)
+    return jsonify(jobId=name), 202

@@ -132,7 +132,7 @@ def _bare(stack: contextlib.ExitStack, ground: Ground) -> Contestant:
     home.mkdir()
     port = free_port()
     kind = ("-k", "gthread", "-w", str(PROCESSES), "--threads", str(THREADS), "--no-control-socket", "--log-level", "error")
-    command = [sys.executable, "-m", "gunicorn", *kind, "-b", f"127.0.0.1:{port}", "benchmarks.bare:app"]
+    command = [sys.executable, "-m", "gunicorn", *kind, "-b", f"127.0.0.1:{port}", "benchmarks.service.bare:app"]
     process = _started(stack, command, {"BARE_FILES": str(home)}, home, f"http://127.0.0.1:{port}/")
     return Contestant("a bare Flask view", port, "/scan", process, health="/")
 

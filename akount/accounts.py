@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from akount import audit
 from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound
-from akount.models import Entity, Membership, Role, Tenant, User
+from akount.models import AuditEntry, Entity, Membership, Role, Tenant, User
 
 
 class Permission(enum.StrEnum):
@@ -23,6 +23,12 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    APPROVE = "approve"
+    "approve and reject records, and take up again one that was rejected"
+    ERASE = "erase"
+    "erase a document and what was read from it"
+    AUDIT = "audit"
+    "read the log of the machine's decisions"
     OPERATE = "operate"
     "see failed jobs and do something with many of them"
     CONSENT = "consent"
@@ -31,17 +37,22 @@ class Permission(enum.StrEnum):
     "make, list and revoke the API keys of the tenant"
 
 
+CONSENT = "consent.change"
+"""As the audit log calls it."""
+
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
+_ACCOUNTING = _BOOKKEEPING | {Permission.APPROVE, Permission.AUDIT}
+_RUNNING = _ACCOUNTING | {Permission.ERASE, Permission.OPERATE, Permission.KEYS}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
-    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
-    Role.ACCOUNTANT: _BOOKKEEPING,
+    Role.OWNER: _RUNNING,
+    Role.ADMIN: _RUNNING,
+    Role.ACCOUNTANT: _ACCOUNTING,
     Role.BOOKKEEPER: _BOOKKEEPING,
     Role.INVESTOR: _EVERYBODY,
-    Role.ADVISOR: _EVERYBODY,
+    Role.ADVISOR: _EVERYBODY | {Permission.AUDIT},
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE, Permission.AUDIT}),
 }
 
 
@@ -216,8 +227,14 @@ def set_consent(session: Session, call: Call, kinds: dict[str, bool], hosted_eng
     if hosted_engines is not None:
         member.hosted_engines = hosted_engines
     given = f"auto_create={','.join(member.auto_create) or 'none'} hosted_engines={member.hosted_engines}"
-    note(session, call, "consent.change", f"user:{member.user_id}", given)
+    note(session, call, CONSENT, f"user:{member.user_id}", given)
     return member
+
+
+def consent_history(session: Session, actor: Actor) -> list[AuditEntry]:
+    """When the acting user gave or took back consent in this tenant, the latest first: it is the audit log that knows."""
+    mine = (AuditEntry.tenant_id == actor.tenant, AuditEntry.target == f"user:{actor.user_id}", AuditEntry.action == CONSENT)
+    return list(session.scalars(select(AuditEntry).where(*mine).order_by(AuditEntry.created_at.desc()).limit(1000)))
 
 
 _ENTITIES = select(Entity).where(Entity.tenant_id == bindparam("tenant"))

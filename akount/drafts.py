@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import unicodedata
 import uuid
@@ -19,18 +20,6 @@ from akount.ledger import Claim
 from akount.models import Counterparty, Decision, Document, Record, RecordLine, inserting
 from akount.readings import Evidence, Line, Reading, reading_to_json
 from akount.routing import STATUS, Routing
-
-FIELD_KEYS = {
-    "issue_date": "date",
-    "due_date": "dueDate",
-    "currency": "currency",
-    "net": "subtotal",
-    "tax": "taxAmount",
-    "total": "totalAmount",
-    "amount_due": "amountDue",
-    "iban": "iban",
-}
-"""A reading's field → what the API calls it; the names of counterparty and number are the kind's."""
 
 _LEGAL_FORMS = re.compile(
     r"\b(gmbh|mbh|ag|kg|ohg|ug|ltd|limited|plc|llp|llc|inc|corp|co|company|bv|nv|sarl|sas|sa|srl|spa|sl|ab|as|oy|aps|sp z o o)\b"
@@ -93,7 +82,7 @@ def _figures(kind: Kind, verdict: Verdict, currency: str | None) -> dict[str, An
             {"name": b.name, "rate": None if b.rate is None else format(b.rate, "f"), "amount": to_minor(b.amount, currency)}
             for b in reading.tax_bands
         ],
-        "payment_terms": _terms(reading),
+        "payment_terms": terms_of(reading.get("payment_terms"), reading.get("due_date")),
     }
 
 
@@ -179,20 +168,20 @@ def _line(record_id: uuid.UUID, position: int, line: Line, currency: str | None)
         "amount": to_minor(line.amount, currency),
         "tax_amount": to_minor(line.tax_amount, currency),
         "tax_rate": line.tax_rate,
+        "evidence": _evidence(line.evidence),
     }
 
 
 def _keys(kind: Kind, reading: Reading) -> list[tuple[str, str]]:
-    keys = FIELD_KEYS | {kind.party: kind.party_key, kind.party_tax_id: kind.tax_id_key, "invoice_number": kind.number_key}
-    return [(field, key) for field, key in keys.items() if field in reading.fields]
+    return [(field, key) for field, key in kind.columns.values() if field in reading.fields]
 
 
 def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
     return None if evidence is None else {**asdict(evidence), "box": list(evidence.box) if evidence.box else None}
 
 
-def _terms(reading: Reading) -> dict[str, Any] | None:
-    terms, due = reading.get("payment_terms"), reading.get("due_date")
+def terms_of(terms: str | None, due: dt.date | None) -> dict[str, Any] | None:
+    """When to pay, as a record keeps it."""
     if terms is None and due is None:
         return None
     return {"terms": terms, "dueDate": due.isoformat() if due else None, "discountTerms": None}

@@ -224,6 +224,9 @@ class Document(Base):
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    erased_at: Mapped[dt.datetime | None]
+    "the file and what was read are gone, at somebody's wish; this line is the tombstone, without name and checksum"
+    erased_by: Mapped[str | None] = mapped_column(String(80))
 
 
 class Job(Base):
@@ -421,10 +424,16 @@ class Record(Base):
     warnings: Mapped[list[Any]]
     engine: Mapped[str] = mapped_column(String(40))
     model_version: Mapped[str] = mapped_column(String(100))
+    reviewed_by: Mapped[str | None] = mapped_column(String(80))
+    "who approved or rejected it"
+    reviewed_at: Mapped[dt.datetime | None]
+    review_reason: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, default=1)
+    "grows with every change: the ETag"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=now)
     lines: Mapped[list[RecordLine]] = relationship(order_by="RecordLine.position")
+    corrections: Mapped[list[Correction]] = relationship(order_by="Correction.created_at")
 
 
 class RecordLine(Base):
@@ -441,17 +450,37 @@ class RecordLine(Base):
     amount: Mapped[int | None] = mapped_column(BigInteger)
     tax_amount: Mapped[int | None] = mapped_column(BigInteger)
     tax_rate: Mapped[Decimal | None]
+    evidence: Mapped[dict[str, Any] | None]
+    "where the machine found it"
+
+
+class Correction(Base):
+    """A value of a record that a person changed: what stood there, what stands there since. The machine's evidence stays."""
+
+    __tablename__ = "corrections"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    field: Mapped[str] = mapped_column(String(40))
+    "as the API calls it"
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    'each `{"value": …}` as the API shows it'
+    actor: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class Decision(Base):
     """What the machine decided about a document, and on what grounds (S7)."""
 
     __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_log", "tenant_id", "created_at"),)
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
-    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    record_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "none: the record went with its document"
     input_hash: Mapped[str] = mapped_column(String(64))
     engine: Mapped[str] = mapped_column(String(40))
     engine_version: Mapped[str] = mapped_column(String(100))

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from akount import backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
+from akount.errors import Conflict
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -167,6 +168,8 @@ def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     """Tries a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
+        if job.document.erased_at is not None:
+            raise Conflict("The document was erased: there is nothing to read.", code="erased_before")
         ledger.retry(session, job)
         note(session, call, "job.retry", f"job:{job.id}")
         session.refresh(job)

@@ -8,6 +8,7 @@ from akount.db import Database
 from akount.models import (
     Attempt,
     Base,
+    Correction,
     Counterparty,
     Decision,
     Document,
@@ -23,6 +24,7 @@ from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
     Operation,
+    Correction,
     RecordLine,
     Decision,
     Record,

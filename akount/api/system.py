@@ -8,11 +8,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields
 
-from akount import scans
+from akount import accounts, scans
 from akount.accounts import Permission, membership, set_consent
 from akount.api.contract import says, takes
 from akount.api.cursors import cursor, position
 from akount.api.guards import call, needs, runtime
+from akount.api.record_schemas import ConsentHistorySchema
 from akount.api.schemas import FailedPageSchema, FailedQuery, OperationSchema, RetryBody, StartedSchema
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters, Page
@@ -47,6 +48,16 @@ def change_consent(body: dict[str, bool]) -> Response:
     with runtime().database.transaction() as session:
         member = set_consent(session, call(), kinds, body.get("hostedEngines"))
     return jsonify(_shown(member))
+
+
+@bp.get("/consent/history")
+@needs(Permission.CONSENT)
+@says(_200=ConsentHistorySchema)
+def consent_history() -> Response:
+    """When the acting user gave or took back consent, and what held from then on."""
+    with runtime().database.snapshot() as session:
+        found = accounts.consent_history(session, call().actor)
+    return jsonify(ConsentHistorySchema().dump({"items": found}))
 
 
 @bp.get("/jobs/failed")

@@ -146,6 +146,7 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
                 "amount": 5006,
                 "taxAmount": 951,
                 "taxRate": "19.0",
+                "evidence": None,
             },
             {
                 "description": "The rest",
@@ -154,6 +155,7 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
                 "amount": 4994,
                 "taxAmount": None,
                 "taxRate": None,
+                "evidence": None,
             },
         ],
         "taxBreakdown": [{"name": "VAT", "rate": "19.0", "amount": 1900}],
@@ -166,6 +168,10 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
         "engine": "fake",
         "modelVersion": "1.2",
         "warnings": ["The second page is faint."],
+        "corrections": {},
+        "reviewedBy": None,
+        "reviewedAt": None,
+        "reviewReason": None,
         "version": 1,
     }
 

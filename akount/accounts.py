@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
@@ -27,6 +28,8 @@ class Permission(enum.StrEnum):
     "approve and reject records, and take up again one that was rejected"
     ERASE = "erase"
     "erase a document and what was read from it"
+    SETTINGS = "settings"
+    "change how the tenant's records are routed"
     AUDIT = "audit"
     "read the log of the machine's decisions"
     OPERATE = "operate"
@@ -43,7 +46,7 @@ CONSENT = "consent.change"
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
 _ACCOUNTING = _BOOKKEEPING | {Permission.APPROVE, Permission.AUDIT}
-_RUNNING = _ACCOUNTING | {Permission.ERASE, Permission.OPERATE, Permission.KEYS}
+_RUNNING = _ACCOUNTING | {Permission.ERASE, Permission.SETTINGS, Permission.OPERATE, Permission.KEYS}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: _RUNNING,
     Role.ADMIN: _RUNNING,
@@ -235,6 +238,18 @@ def consent_history(session: Session, actor: Actor) -> list[AuditEntry]:
     """When the acting user gave or took back consent in this tenant, the latest first: it is the audit log that knows."""
     mine = (AuditEntry.tenant_id == actor.tenant, AuditEntry.target == f"user:{actor.user_id}", AuditEntry.action == CONSENT)
     return list(session.scalars(select(AuditEntry).where(*mine).order_by(AuditEntry.created_at.desc()).limit(1000)))
+
+
+def set_routing(session: Session, call: Call, changes: Mapping[str, int | None]) -> Tenant:
+    """Changes from which confidence and up to which total the tenant's drafts may be made without review; None: as the
+    service has it."""
+    tenant = _tenant(session, call.actor.tenant)
+    for name in ("auto_create_confidence", "auto_create_limit"):
+        if name in changes:
+            setattr(tenant, name, changes[name])
+    said = f"confidence={tenant.auto_create_confidence} limit={tenant.auto_create_limit}"
+    note(session, call, "routing.change", f"tenant:{tenant.id}", said)
+    return tenant
 
 
 _ENTITIES = select(Entity).where(Entity.tenant_id == bindparam("tenant"))

@@ -12,8 +12,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from akount.checks import Finding
+from akount.counterparties import Party, forget_unused
 from akount.currencies import from_minor, to_minor
-from akount.drafts import terms_of
+from akount.drafts import place_of, terms_of
+from akount.duplicates import Marks
 from akount.kinds import Kind
 from akount.models import Correction, Decision, Record, RecordLine
 from akount.readings import Evidence, Line, Reading, Value, reading_from_json
@@ -46,8 +49,23 @@ def apply(session: Session, record: Record, kind: Kind, changes: Mapping[str, An
         kept = Correction(tenant_id=record.tenant_id, field=key, before=was, after=is_now, actor=actor)
         record.corrections.append(kept)
     if changed:
-        record.checks = [asdict(finding) for finding in kind.examine(reading_of(record, kind, _extracted(session, record)))]
+        reading = reading_of(record, kind, _extracted(session, record))
+        record.checks = [asdict(finding) for finding in (*kind.examine(reading), *_place(session, record, kind))]
     return changed
+
+
+def _place(session: Session, record: Record, kind: Kind) -> tuple[Finding, ...]:
+    """Where the record belongs now; a counterparty that only a misreading has made goes."""
+    iban = record.iban if kind.party_is_paid else None
+    said = (kind.counterparty_role, record.counterparty_name, record.counterparty_tax_id, iban)
+    marks = Marks(None, record.number, record.date, record.currency, record.total_amount)
+    place = place_of(session, Party(record.tenant_id, record.entity_id, *said), marks, record.id)
+    before, record.counterparty_id = record.counterparty_id, place.counterparty_id
+    record.duplicate_of = place.duplicate_of
+    session.flush()
+    if before != place.counterparty_id:
+        forget_unused(session, before)
+    return place.findings
 
 
 def shown(record: Record, kind: Kind) -> dict[str, Any]:

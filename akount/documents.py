@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from akount import ledger, logs
 from akount.accounts import Actor, Call, note
+from akount.counterparties import forget_unused
 from akount.db import now
 from akount.errors import Conflict, NotFound, Unavailable
 from akount.lifecycle import Runtime
 from akount.models import (
     Correction,
-    Counterparty,
     Decision,
     Document,
     IdempotencyKey,
@@ -60,7 +60,7 @@ def original(runtime: Runtime, call: Call, document_id: uuid.UUID) -> tuple[Docu
 def present(document: Document) -> Document:
     """The document, unless it was erased. Raises NotFound."""
     if document.erased_at is not None:
-        raise NotFound(ERASED, code="document_erased")
+        raise NotFound("The document was erased; its file and what was read from it are gone.", code="document_erased")
     return document
 
 
@@ -107,7 +107,7 @@ def _forget_reading(session: Session, job: Job, reason: str) -> None:
 def _forget_record(session: Session, record: Record) -> None:
     session.execute(delete(Correction).where(Correction.record_id == record.id))
     if record.status is RecordStatus.APPROVED:
-        nothing: dict[str, Any] = {"evidence": {}, "field_confidence": {}, "checks": [], "warnings": []}
+        nothing: dict[str, Any] = {"evidence": {}, "field_confidence": {}, "checks": [], "warnings": [], "learned": None}
         session.execute(
             update(Record).where(Record.id == record.id).values(version=Record.version + 1, updated_at=now(), **nothing)
         )
@@ -115,11 +115,10 @@ def _forget_record(session: Session, record: Record) -> None:
         return
     party = record.counterparty_id
     session.execute(update(Decision).where(Decision.record_id == record.id).values(record_id=None))
+    session.execute(update(Record).where(Record.duplicate_of == record.id).values(duplicate_of=None))
     session.execute(delete(RecordLine).where(RecordLine.record_id == record.id))
     session.execute(delete(Record).where(Record.id == record.id))
-    others = select(Record.id).where(Record.counterparty_id == party).limit(1)
-    if party is not None and session.scalar(others) is None:  # nothing else names it: it was read here
-        session.execute(delete(Counterparty).where(Counterparty.id == party))
+    forget_unused(session, party)
 
 
 def _bury(document: Document, call: Call) -> None:

@@ -36,6 +36,11 @@ class Kind:
         return (*WEIGHTY, self.party)
 
     @property
+    def party_is_paid(self) -> bool:
+        """Whether the bank account on a document is the counterparty's: it is the seller's."""
+        return self.party == "seller_name"
+
+    @property
     def columns(self) -> dict[str, tuple[str, str]]:
         """A column of a record → the field of a reading it holds, and what the API calls it."""
         return {

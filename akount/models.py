@@ -119,6 +119,10 @@ class Tenant(Base):
     name: Mapped[str] = mapped_column(String(200))
     clerk_org_id: Mapped[str | None] = mapped_column(String(64), unique=True)
     "the organisation of Clerk whose members are at home here"
+    auto_create_confidence: Mapped[int | None]
+    "from here a draft may be made without review; none: as the service has it"
+    auto_create_limit: Mapped[int | None] = mapped_column(BigInteger)
+    "largest total of such a draft, in units of its own currency; none: as the service has it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
@@ -376,7 +380,10 @@ class Counterparty(Base):
     """Who a document is from (vendor) or for (client), per entity."""
 
     __tablename__ = "counterparties"
-    __table_args__ = (UniqueConstraint("entity_id", "role", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("entity_id", "role", "name_key", "distinct_by"),
+        UniqueConstraint("entity_id", "role", "tax_id"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = _tenant()
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
@@ -385,8 +392,49 @@ class Counterparty(Base):
     name: Mapped[str] = mapped_column(String(300))
     name_key: Mapped[str] = mapped_column(String(300))
     "the name folded: case, accents, punctuation and legal form gone"
+    distinct_by: Mapped[str] = mapped_column(String(40), default="")
+    "the tax id or IBAN of one that has the name of another and is not the same; empty for the first of a name"
     tax_id: Mapped[str | None] = mapped_column(String(40))
+    "capitals and digits"
+    suspicion: Mapped[str | None] = mapped_column(Text)
+    "why it may be a fraud, until a person approves a record of it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class CounterpartyAccount(Base):
+    """A bank account of a counterparty; its role and entity stand here too, so that an account has one owner there."""
+
+    __tablename__ = "counterparty_accounts"
+    __table_args__ = (UniqueConstraint("entity_id", "role", "iban"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    counterparty_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    iban: Mapped[str] = mapped_column(String(40))
+    "capitals and digits"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Lesson(Base):
+    """What a correction has taught about documents of a counterparty, for one tenant (lessons.py)."""
+
+    __tablename__ = "lessons"
+    __table_args__ = (UniqueConstraint("tenant_id", "role", "sort", "key", "field"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    sort: Mapped[str] = mapped_column(String(20))
+    "what the counterparty is recognised by: name, tax_id or iban"
+    key: Mapped[str] = mapped_column(String(300))
+    field: Mapped[str] = mapped_column(String(20))
+    "name, tax_id, currency or date_order"
+    machine: Mapped[str | None] = mapped_column(Text)
+    "what the machine had found"
+    value: Mapped[str] = mapped_column(Text)
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    "the approved record that taught it"
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class Record(Base):
@@ -403,6 +451,8 @@ class Record(Base):
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
     counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    duplicate_of: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "an older record that looks like the same document"
     counterparty_name: Mapped[str | None] = mapped_column(String(300))
     counterparty_tax_id: Mapped[str | None] = mapped_column(String(40))
     iban: Mapped[str | None] = mapped_column(String(40))
@@ -422,6 +472,8 @@ class Record(Base):
     evidence: Mapped[dict[str, Any]]
     checks: Mapped[list[Any]]
     warnings: Mapped[list[Any]]
+    learned: Mapped[dict[str, Any] | None]
+    "a field → what the machine had found where an earlier correction knew better, and the record that taught it"
     engine: Mapped[str] = mapped_column(String(40))
     model_version: Mapped[str] = mapped_column(String(100))
     reviewed_by: Mapped[str | None] = mapped_column(String(80))

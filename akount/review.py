@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from akount import corrections
+from akount import corrections, counterparties, lessons
 from akount.accounts import Call, note
 from akount.db import now
 from akount.errors import Conflict, PreconditionFailed
@@ -65,6 +65,7 @@ def approve(runtime: Runtime, call: Call, which: Which, reason: str = "") -> Rec
         if missing:
             raise Conflict(f"Before it can be approved somebody must enter: {', '.join(missing)}.", code="record_incomplete")
         _decide(session, call, record, RecordStatus.APPROVED, reason)
+        _learn(session, record, which.kind)
     return record
 
 
@@ -82,6 +83,15 @@ def reopen(runtime: Runtime, call: Call, which: Which, reason: str = "") -> Reco
         record = _take(session, call, which, RecordStatus.REJECTED)
         _decide(session, call, record, RecordStatus.NEEDS_REVIEW, reason)
     return record
+
+
+def _learn(session: Session, record: Record, kind: Kind) -> None:
+    """A person has answered for this: the counterparty is a real one, and what was corrected teaches the next reading."""
+    corrected = {field: one["machine"] for field, one in corrections.by_field(record).items()}
+    if record.counterparty_id is not None:
+        name = record.counterparty_name if kind.party_key in corrected else None
+        counterparties.confirm(session, record.counterparty_id, name=name, iban=record.iban if kind.party_is_paid else None)
+    lessons.teach(session, kind, record, corrected)
 
 
 def _take(session: Session, call: Call, which: Which, *expected: RecordStatus) -> Record:

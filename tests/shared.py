@@ -10,10 +10,12 @@ from akount.models import (
     Base,
     Correction,
     Counterparty,
+    CounterpartyAccount,
     Decision,
     Document,
     IdempotencyKey,
     Job,
+    Lesson,
     Operation,
     Pause,
     Record,
@@ -24,6 +26,7 @@ from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
     Operation,
+    Lesson,
     Correction,
     RecordLine,
     Decision,
@@ -33,6 +36,7 @@ WORK: tuple[type[Base], ...] = (
     IdempotencyKey,
     Job,
     Document,
+    CounterpartyAccount,
     Counterparty,
     Pause,
 )

@@ -181,6 +181,24 @@ class DecisionPageSchema(Schema):
     next_cursor = fields.String(data_key="nextCursor", allow_none=True)
 
 
+class RoutingBody(Schema):
+    """Lines of the tenant's own; what is not named stays, null goes back to the service's. The limit is in units of the
+    record's currency."""
+
+    auto_create_confidence = fields.Integer(
+        data_key="autoCreateConfidence", strict=True, allow_none=True, validate=validate.Range(0, 100)
+    )
+    auto_create_limit = fields.Integer(data_key="autoCreateLimit", strict=True, allow_none=True, validate=validate.Range(0, 10**12))
+
+
+class RoutingSchema(Schema):
+    """The lines between the ways of a record, as they hold for the tenant."""
+
+    auto_create_confidence = fields.Integer(data_key="autoCreateConfidence")
+    review_confidence = fields.Integer(data_key="reviewConfidence")
+    limit = fields.Integer(data_key="autoCreateLimit")
+
+
 class ConsentChangeSchema(Schema):
     """One time that somebody gave or took back consent: what held from then on."""
 

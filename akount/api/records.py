@@ -121,7 +121,7 @@ def _which(kind: Kind, record_id: uuid.UUID) -> Which:
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return Which(kind, record_id)
     prefix = f"{record_id}-"
-    tags = [tag.removeprefix(prefix) for tag in request.if_match.as_set(include_weak=True) if tag.startswith(prefix)]
+    tags = [tag.removeprefix(prefix) for tag in request.if_match.as_set(include_weak=True) if tag and tag.startswith(prefix)]
     found = frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdecimal() and len(tag) < 19)
     if not found:
         raise PreconditionFailed

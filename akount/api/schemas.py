@@ -283,6 +283,13 @@ class CorrectedSchema(Schema):
     at = Instant()
 
 
+class LearnedSchema(Schema):
+    """What the machine had found where an earlier correction knew better, and the record that taught it."""
+
+    machine = fields.String(allow_none=True)
+    recordId = fields.String()  # noqa: N815  as it is kept
+
+
 class Corrected(fields.Dict):
     """What people corrected in a record, by field."""
 
@@ -317,6 +324,9 @@ class RecordSchema(Schema):
     checks = fields.List(fields.Nested(FindingSchema))
     warnings = fields.List(fields.String())
     corrections = Corrected(keys=fields.String(), values=fields.Nested(CorrectedSchema))
+    learned = fields.Dict(keys=fields.String(), values=fields.Nested(LearnedSchema), allow_none=True)
+    counterparty_id = fields.UUID(data_key="counterpartyId", allow_none=True)
+    duplicate_of = fields.UUID(data_key="duplicateOf", allow_none=True)
     reviewed_by = fields.String(data_key="reviewedBy", allow_none=True)
     reviewed_at = Instant(data_key="reviewedAt", allow_none=True)
     review_reason = fields.String(data_key="reviewReason", allow_none=True)

@@ -13,11 +13,11 @@ from akount.accounts import Permission, membership, set_consent
 from akount.api.contract import says, takes
 from akount.api.cursors import cursor, position
 from akount.api.guards import call, needs, runtime
-from akount.api.record_schemas import ConsentHistorySchema
+from akount.api.record_schemas import ConsentHistorySchema, RoutingBody, RoutingSchema
 from akount.api.schemas import FailedPageSchema, FailedQuery, OperationSchema, RetryBody, StartedSchema
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters, Page
-from akount.models import Membership
+from akount.models import Membership, Tenant
 from akount.operations import Action
 
 bp = Blueprint("system", __name__)
@@ -58,6 +58,32 @@ def consent_history() -> Response:
     with runtime().database.snapshot() as session:
         found = accounts.consent_history(session, call().actor)
     return jsonify(ConsentHistorySchema().dump({"items": found}))
+
+
+@bp.get("/routing")
+@needs(Permission.VIEW)
+@says(_200=RoutingSchema)
+def routing() -> Response:
+    """From which confidence and up to which total the tenant's drafts may be made without review."""
+    with runtime().database.snapshot() as session:
+        tenant = session.get_one(Tenant, call().actor.tenant)
+    return _routing_of(tenant)
+
+
+@bp.patch("/routing")
+@needs(Permission.SETTINGS)
+@takes(body=RoutingBody)
+@says(_200=RoutingSchema)
+def change_routing(body: dict[str, int | None]) -> Response:
+    """Changes these lines for the tenant; null: as the service has it."""
+    with runtime().database.transaction() as session:
+        tenant = accounts.set_routing(session, call(), body)
+    return _routing_of(tenant)
+
+
+def _routing_of(tenant: Tenant) -> Response:
+    policy = runtime().policy.of(tenant.auto_create_confidence, tenant.auto_create_limit)
+    return jsonify(RoutingSchema().dump(policy))
 
 
 @bp.get("/jobs/failed")

@@ -113,6 +113,7 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
     name, tax_id, number = party
     assert uuid.UUID(said.pop("documentId"))
     assert uuid.UUID(said.pop("jobId"))
+    assert uuid.UUID(said.pop("counterpartyId"))
     assert {c["code"]: c["passed"] for c in said["checks"]}["totals_add_up"] is True
     assert all(c.keys() == {"code", "passed", "detail"} and c["detail"] for c in said.pop("checks"))
     assert all(said.pop(stamp).endswith("Z") for stamp in ("createdAt", "updatedAt"))
@@ -169,6 +170,8 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
         "modelVersion": "1.2",
         "warnings": ["The second page is faint."],
         "corrections": {},
+        "learned": {},
+        "duplicateOf": None,
         "reviewedBy": None,
         "reviewedAt": None,
         "reviewReason": None,

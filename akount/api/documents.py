@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.http import dump_options_header
 from werkzeug.wsgi import FileWrapper
 
-from akount import documents
+from akount import dossiers
 from akount.accounts import Permission
 from akount.api.contract import says, takes
 from akount.api.guards import call, needs, runtime
@@ -27,7 +27,7 @@ MEDIA = "application/pdf, image/jpeg, image/png, image/webp, image/tiff, image/h
 @says(_200=DocumentSchema)
 def show(document_id: uuid.UUID) -> Response:
     """A document, with its job and the record that came of it; of one that was erased the tombstone."""
-    return jsonify(DocumentSchema().dump(documents.find(runtime(), call().actor, document_id)))
+    return jsonify(DocumentSchema().dump(dossiers.find(runtime(), call().actor, document_id)))
 
 
 @bp.get("/<uuid:document_id>/file")
@@ -36,7 +36,7 @@ def show(document_id: uuid.UUID) -> Response:
 @says(_200=MEDIA)
 def file(document_id: uuid.UUID) -> Response:
     """The file as it was sent, to be kept, not shown; the audit log says who took it."""
-    document, opened = documents.original(runtime(), call(), document_id)
+    document, opened = dossiers.original(runtime(), call(), document_id)
     response = Response(FileWrapper(opened), content_type=document.media_type, direct_passthrough=True)
     response.call_on_close(opened.close)
     response.headers["Content-Length"] = str(document.size)
@@ -50,7 +50,7 @@ def file(document_id: uuid.UUID) -> Response:
 @says(409, _200=DocumentSchema)
 def erase(document_id: uuid.UUID, body: dict[str, Any]) -> Response:
     """Forgets a document: the file and all that was read from it. An approved record stays, without evidence."""
-    return jsonify(DocumentSchema().dump(documents.erase(runtime(), call(), document_id, body["reason"])))
+    return jsonify(DocumentSchema().dump(dossiers.erase(runtime(), call(), document_id, body["reason"])))
 
 
 def _attachment(filename: str) -> str:

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from akount.api.schemas import NO_NUL, Input, Instant, RecordFilter
 from akount.currencies import MAX_MINOR, exponent
-from akount.documents import Dossier
+from akount.dossiers import Dossier
 from akount.kinds import Kind
 from akount.readings import MAX_DIGITS, MAX_LINES, clean_text
 from akount.routing import Route

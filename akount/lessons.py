@@ -76,7 +76,8 @@ def apply(session: Session, tenant_id: uuid.UUID, kind: Kind, reading: Reading) 
 
 def teach(session: Session, kind: Kind, record: Record, corrected: Mapping[str, Any]) -> None:
     """What is to be learned from an approved record; `corrected` has the machine's value for each corrected field, by the
-    API's name."""
+    API's name. Where an earlier lesson was wrong, it is what the machine itself had found that is taught anew."""
+    corrected = dict(corrected) | {key: one["machine"] for key, one in (record.learned or {}).items() if key in corrected}
     machine_name = corrected.get(kind.party_key, record.counterparty_name)
     role = kind.counterparty_role
     known = marks(kind, (machine_name, record.counterparty_name), record.counterparty_tax_id, record.iban)

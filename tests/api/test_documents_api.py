@@ -88,7 +88,8 @@ def test_the_file_comes_back_as_it_was_sent_and_runs_nowhere(client: FlaskClient
     document = submitted(runtime, people.ada, data).document_id
     with runtime.database.transaction() as session:
         session.get_one(Document, document).filename = 'Rechnung "März"; X: y.pdf'
-    answer = client.get(f"/api/documents/{document}/file", headers=people.ada.headers)
+    answer = client.get(f"/api/documents/{document}/file", headers=people.ada.headers, buffered=True)
+    answer.close()
     assert (answer.status_code, answer.data) == (200, data)
     assert answer.headers["Content-Type"] == "application/pdf"
     assert answer.headers["Content-Disposition"].startswith("attachment; ")

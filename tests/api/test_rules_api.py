@@ -40,6 +40,7 @@ EMPTY = ({"items": [], "nextCursor": None}, {"jobs": [], "nextCursor": None})
 EXPORTS = {f"GET /api/business/{kind.plural}/export" for kind in KINDS.values()} | {"GET /api/system/decisions/export"}
 OWN_BUSINESS = EXPORTS | {
     "GET /api/system/consent",
+    "GET /api/system/routing",
     "GET /api/system/consent/history",
     "GET /api/system/keys",
     "GET /api/session",

@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos clean
+.PHONY: help run demo-check test check format lock samples errors screenshot screenshots openapi migration bench-queue bench-edge bench-console chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ errors: $(VENV)/dev ## write docs/errors.md again from what the code raises
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
 
+screenshots: $(VENV)/dev ## make the pictures of the console again (needs chromium)
+	PYTHONPATH=.:tests:tests/api $(BIN)/python tools/make_console_pictures.py
+
 openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the specification
 	PYTHONPATH=. $(BIN)/python tools/freeze_openapi.py
 
@@ -63,6 +66,9 @@ bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json
 
 bench-edge: $(VENV)/dev ## measure what the edge costs beside a bare Flask view (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.edge $(ARGS)
+
+bench-console: $(VENV)/dev ## measure the console with a million jobs; writes benchmarks/results/console.md (ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.million $(ARGS)
 
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
   $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \

@@ -38,6 +38,8 @@ class Permission(enum.StrEnum):
     "one's own consent to automatic drafts and hosted engines"
     KEYS = "keys"
     "make, list and revoke the API keys of the tenant"
+    PLATFORM = "platform"
+    "see and steer what all tenants share: queues, workers, schedules, health"
 
 
 CONSENT = "consent.change"
@@ -55,7 +57,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.INVESTOR: _EVERYBODY,
     Role.ADVISOR: _EVERYBODY | {Permission.AUDIT},
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE, Permission.AUDIT}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE, Permission.PLATFORM, Permission.AUDIT}),
 }
 
 
@@ -90,12 +92,17 @@ class Actor:
         granted = PERMISSIONS[self.role]
         return granted if self.scopes is None else granted & self.scopes
 
+    def refusal(self, permission: Permission) -> str:
+        """Why the actor may not; empty: they may. One sentence for who tries and for the button that is not offered."""
+        if permission not in PERMISSIONS[self.role]:
+            return f"The role {self.role} lacks the permission {permission!s}."
+        return "" if permission in self.permissions else f"This key is not for the permission {permission!s}."
+
     def require(self, permission: Permission) -> None:
         """Raises NotAllowed unless the actor may."""
-        if permission not in PERMISSIONS[self.role]:
-            raise NotAllowed(f"The role {self.role} lacks the permission {permission!s}.")
-        if permission not in self.permissions:
-            raise NotAllowed(f"This key is not for the permission {permission!s}.")
+        why = self.refusal(permission)
+        if why:
+            raise NotAllowed(why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from akount import connections, edge, health, monitoring, throttle
+from akount.admin import console
 from akount.api import decisions, documents, guards, jobs, keys, openapi, problems, records, session, system, uploads
 from akount.identity import clerk
 from akount.identity.throttle import Throttle
@@ -58,4 +59,5 @@ def create_app(settings: Settings) -> Flask:
         at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}
         app.register_blueprint(uploads.bp, name=f"{kind.plural}-uploads", **at)
         app.register_blueprint(records.bp, name=kind.plural, **at)
+    console.init_app(app, runtime)
     return app

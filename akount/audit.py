@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from akount.models import AuditEntry, write
@@ -33,3 +34,9 @@ def record(
         request_id=request_id,
     )
     write(session, entry)
+
+
+def latest(session: Session, tenant_id: uuid.UUID | None, limit: int) -> list[AuditEntry]:
+    """The last entries of a tenant (None: of all), the latest first."""
+    query = select(AuditEntry).order_by(AuditEntry.created_at.desc(), AuditEntry.id).limit(limit)
+    return list(session.scalars(query if tenant_id is None else query.where(AuditEntry.tenant_id == tenant_id)))

@@ -46,6 +46,8 @@ class JobStatus(enum.StrEnum):
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
 _OVER = "status IN ('completed', 'failed', 'cancelled')"
+_REVIEW = "status IN ('needs_review', 'manual_entry')"
+_OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
 _DELAYED = "status = 'delayed'"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
@@ -111,6 +113,10 @@ def _id() -> Mapped[uuid.UUID]:
 
 def _tenant() -> Mapped[uuid.UUID]:
     return mapped_column(ForeignKey("tenants.id"), index=True)
+
+
+def _small_filename(context: Any) -> str:
+    return str(context.get_current_parameters()["filename"]).lower()[:255]
 
 
 class Tenant(Base):
@@ -216,13 +222,19 @@ class Document(Base):
     """A file somebody sent, and its kind."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),
+        Index("ix_documents_name", "tenant_id", "filename_key", postgresql_ops={"filename_key": "text_pattern_ops"}),
+        Index("ix_documents_sha256", "sha256"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
     filename: Mapped[str] = mapped_column(String(255))
     "as the sender named it, cleaned; for people only, never a path"
+    filename_key: Mapped[str] = mapped_column(String(255), default=_small_filename)
+    "the same in small letters, to be found by"
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
@@ -243,10 +255,16 @@ class Job(Base):
         Index(
             "ix_jobs_next", "queue", "priority", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
         ),
-        Index("ix_jobs_turn", "queue", "tenant_id", "turn", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        # whole: what waits is counted by tenant without a look at the rows
+        Index(
+            "ix_jobs_turn", "queue", "tenant_id", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
+        ),
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
         Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index("ix_jobs_due", "queue", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        Index("ix_jobs_created", "created_at", "id"),
+        Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
         Index("ix_jobs_dead", "tenant_id", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
         # whole: the groups of failures are counted without a look at the rows
         Index(
@@ -386,8 +404,10 @@ class Attempt(Base):
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     number: Mapped[int]
     worker: Mapped[str] = mapped_column(String(200))
+    due_at: Mapped[dt.datetime | None]
+    "from then on it waited"
     started_at: Mapped[dt.datetime]
-    ended_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime] = mapped_column(index=True)
     outcome: Mapped[str] = mapped_column(String(20))
     "completed, delayed, failed, given_back or lost"
     error_code: Mapped[str | None] = mapped_column(String(60))
@@ -416,6 +436,76 @@ class FailureNote(Base):
     changed_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
+class HistoryRow(Base):
+    """What became of the jobs of a queue in some minutes: of all tenants together, and of each (history.py)."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        Index(
+            "uq_history_all", "minutes", "at", "queue", unique=True, sqlite_where=text(_NOBODYS), postgresql_where=text(_NOBODYS)
+        ),
+        Index("uq_history", "tenant_id", "minutes", "at", "queue", unique=True),
+        Index("ix_history_at", "minutes", "at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    minutes: Mapped[int]
+    "how many, from `at` on"
+    at: Mapped[dt.datetime]
+    queue: Mapped[str] = mapped_column(String(40))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    "None: all of them"
+    completed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    retried: Mapped[int] = mapped_column(default=0)
+    lost: Mapped[int] = mapped_column(default=0)
+    waits: Mapped[dict[str, Any]]
+    "how many attempts waited how long, see distributions.py"
+    runs: Mapped[dict[str, Any]]
+    waiting: Mapped[int | None]
+    "and so on: as seen in these minutes; none: nobody looked"
+    delayed: Mapped[int | None]
+    active: Mapped[int | None]
+    dead: Mapped[int | None]
+    oldest_wait: Mapped[float | None]
+    "seconds"
+
+
+class Schedule(Base):
+    """Something that is done over and over, and how its last round went (schedules.py)."""
+
+    __tablename__ = "schedules"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    due_at: Mapped[dt.datetime]
+    taken_by: Mapped[str | None] = mapped_column(String(200))
+    "which process"
+    started_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    "none: it is being done, or whoever did it died"
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    "done or failed"
+    detail: Mapped[str] = mapped_column(Text, default="")
+    duration_ms: Mapped[int | None]
+
+
+class Alert(Base):
+    """Something that was or is wrong, from its beginning to its end, and who was told of it (alerts.py)."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("uq_alerts_open", "rule", "about", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        Index("ix_alerts_began_at", "began_at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    rule: Mapped[str] = mapped_column(String(40))
+    about: Mapped[str] = mapped_column(String(60))
+    "the queue, or the part that is away"
+    message: Mapped[str] = mapped_column(Text)
+    began_at: Mapped[dt.datetime] = mapped_column(default=now)
+    ended_at: Mapped[dt.datetime | None]
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    "by which way of telling what was told when, or when it was tried in vain"
+
+
 class Counterparty(Base):
     """Who a document is from (vendor) or for (client), per entity."""
 
@@ -423,9 +513,10 @@ class Counterparty(Base):
     __table_args__ = (
         UniqueConstraint("entity_id", "role", "name_key", "distinct_by"),
         UniqueConstraint("entity_id", "role", "tax_id"),
+        Index("ix_counterparties_name", "tenant_id", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
     )
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
     role: Mapped[str] = mapped_column(String(20))
     "vendor or client, from the kind"
@@ -481,7 +572,12 @@ class Record(Base):
     """The bill or invoice that came of a document. Amounts are minor units of `currency`; credits are negative."""
 
     __tablename__ = "records"
-    __table_args__ = (Index("ix_records_list", "tenant_id", "kind", "created_at"),)
+    __table_args__ = (
+        Index("ix_records_list", "tenant_id", "kind", "created_at"),
+        Index("ix_records_review", "tenant_id", "created_at", sqlite_where=text(_REVIEW), postgresql_where=text(_REVIEW)),
+        Index("ix_records_party", "counterparty_id", "created_at"),
+        Index("ix_records_number", "tenant_id", "number", postgresql_ops={"number": "text_pattern_ops"}),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
@@ -490,7 +586,7 @@ class Record(Base):
     "unique: the second guard, behind the fence, against booking a document twice"
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
-    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"))
     duplicate_of: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
     "an older record that looks like the same document"
     counterparty_name: Mapped[str | None] = mapped_column(String(300))
@@ -591,7 +687,10 @@ class AuditEntry(Base):
     """Who did what to what, from where; append-only: triggers refuse a change."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_tenant", "tenant_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_audit_log_tenant", "tenant_id", "created_at"),
+        Index("ix_audit_log_target", "target", "created_at"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
     actor: Mapped[str] = mapped_column(String(80))

@@ -191,6 +191,17 @@ def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     return job
 
 
+def run_now(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
+    """Ends the pause of a job before its next attempt. Raises NotFound, Conflict."""
+    with runtime.database.transaction() as session:
+        job = ledger.find(session, call.actor.tenant_id, job_id)
+        ledger.run_now(session, job)
+        note(session, call, "job.run_now", f"job:{job.id}")
+        session.refresh(job)
+    runtime.bells[job.queue].ring(job.id)
+    return job
+
+
 def discard(runtime: Runtime, call: Call, job_id: uuid.UUID, reason: str) -> Job:
     """Takes a failed job off the list of dead letters, with the reason. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
@@ -207,10 +218,37 @@ def dead_letters(runtime: Runtime, actor: Actor, wanted: DeadLetters, page: Page
         return ledger.dead_letters(session, _of(actor, wanted), page)
 
 
-def start_operation(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
-    """Asks for all failed jobs that are meant to be tried again or discarded, in the background."""
-    with runtime.database.transaction() as session:
-        return operations.start(session, call, action, _of(call.actor, meant), reason)
+def start_operation(
+    runtime: Runtime,
+    call: Call,
+    action: Action,
+    meant: DeadLetters,
+    reason: str,
+    *,
+    as_of: dt.datetime | None = None,
+    operation_id: uuid.UUID | None = None,
+) -> Operation:
+    """Asks for all failed jobs that are meant to be tried again or discarded, in the background; see operations.start."""
+    meant = _of(call.actor, meant)
+    try:
+        with runtime.database.transaction() as session:
+            return operations.start(session, call, action, meant, reason, as_of=as_of, operation_id=operation_id)
+    except IntegrityError:  # the same was asked for at the same moment
+        if operation_id is None:
+            raise
+        return find_operation(runtime, call.actor, operation_id)
+
+
+def preview_operation(runtime: Runtime, actor: Actor, meant: DeadLetters) -> tuple[int, list[Job]]:
+    """How many failed jobs are meant, and the latest of them."""
+    with runtime.database.snapshot() as session:
+        return operations.preview(session, _of(actor, meant))
+
+
+def list_operations(runtime: Runtime, actor: Actor, *, running: bool = False) -> list[Operation]:
+    """The latest bulk operations."""
+    with runtime.database.snapshot() as session:
+        return operations.listed(session, actor.tenant_id, running=running)
 
 
 def operate(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str = "") -> int:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, event
 from akount import db
 from akount.db import Database
 from akount.models import (
+    Alert,
     Attempt,
     Base,
     Correction,
@@ -14,6 +15,7 @@ from akount.models import (
     Decision,
     Document,
     FailureNote,
+    HistoryRow,
     IdempotencyKey,
     Job,
     Lesson,
@@ -21,15 +23,19 @@ from akount.models import (
     Pause,
     Record,
     RecordLine,
+    Schedule,
     WorkerProcess,
 )
 from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
+    Alert,
     Operation,
     Lesson,
     Correction,
     FailureNote,
+    HistoryRow,
+    Schedule,
     RecordLine,
     Decision,
     Record,

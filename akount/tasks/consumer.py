@@ -36,7 +36,6 @@ INTERRUPT_SECONDS = 0.5
 """It is said again so often: a worker that is just booking its job does not heed it."""
 IDLE_SECONDS = 0.3
 """The longest pause between two looks at an empty SQLite queue."""
-PRUNE_SECONDS = 3600
 
 
 def work(settings: Settings, queue_name: str, processes: int, reader: Reader | None = None) -> bool:
@@ -210,7 +209,6 @@ class Sweeper(Scheduler):  # type: ignore[misc]
     """In the place of Huey's scheduler, which loses what it holds when it is killed: sweeps once a second."""
 
     _runtime: Runtime | None = None
-    _pruned = float("-inf")
 
     def prepare(self, settings: Settings) -> None:
         """Says what it will need; opened only in its own process."""
@@ -224,13 +222,11 @@ class Sweeper(Scheduler):  # type: ignore[misc]
         self._runtime.hang(queues.Bell(self._settings, self.huey.name))
 
     def loop(self, now: Any = None) -> None:  # noqa: ARG002  Huey's own tests give a time
-        """One sweep, then a pause."""
+        """One sweep and what else is due, then a pause."""
         started = time.monotonic()
         if self._runtime is not None:
             upkeep.try_sweep(self._runtime)
-            if started - self._pruned > PRUNE_SECONDS:
-                self._pruned = started
-                log.info("pruned", **upkeep.prune(self._runtime, self.stop_flag.is_set))
+            upkeep.run_due(self._runtime, self.stop_flag.is_set)
         self.sleep_for_interval(started, self.interval)
 
     def interrupt(self) -> None:

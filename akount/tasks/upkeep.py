@@ -8,7 +8,7 @@ from itertools import islice
 
 from sqlalchemy import select
 
-from akount import backlog, idempotency, ledger, logs, operations, workers
+from akount import alerts, backlog, history, idempotency, ledger, logs, operations, schedules, workers
 from akount.db import now
 from akount.errors import Unavailable
 from akount.identity import sessions
@@ -65,6 +65,7 @@ def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dic
         forgotten = workers.forget(session)
         idempotency.forget(session)
         sessions.forget(session)
+        history.prune(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE, stopping)
     unfinished = runtime.storage.sweep_incoming(at - ORPHAN_AGE)
     return {"archived": archived, "orphans": removed, "unfinished": unfinished, "workers": forgotten}
@@ -89,3 +90,39 @@ def try_sweep(runtime: Runtime) -> None:
         sweep(runtime)
     except Unavailable as error:
         log.warning("sweep skipped", code=error.code)
+
+
+def run_due(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Does what is due of `schedules.PLANS` and nobody else has taken. With the database away nothing is."""
+    by = ledger.worker_name()
+    try:
+        with runtime.database.glance() as session:
+            plans = schedules.due(session)
+        for plan in plans:
+            with runtime.database.transaction() as session:
+                taken = schedules.take(session, plan, by)
+            if taken:
+                with schedules.round_of(runtime.database, plan, by) as told:
+                    told.update(DUTIES[plan.name](runtime, stopping))
+    except Unavailable as error:
+        log.warning("schedules not looked at", code=error.code)
+
+
+def _history(runtime: Runtime, _stopping: Callable[[], bool]) -> dict[str, int]:
+    with runtime.database.transaction() as session:
+        return {"attempts": history.roll_minutes(session)}
+
+
+def _history_hours(runtime: Runtime, _stopping: Callable[[], bool]) -> dict[str, int]:
+    with runtime.database.transaction() as session:
+        return {"rows": history.roll_hours(session)}
+
+
+DUTIES: dict[str, Callable[[Runtime, Callable[[], bool]], dict[str, int]]] = {
+    "sweep": lambda runtime, _stopping: {"rung": sweep(runtime)},
+    "history": _history,
+    "history-hours": _history_hours,
+    "alerts": lambda runtime, _stopping: alerts.watch(runtime),
+    "prune": prune,
+}
+"""The name of a plan → how it is done."""

@@ -9,13 +9,14 @@ from typing import Any, BinaryIO
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from akount import ledger, logs
+from akount import ledger, logs, pages
 from akount.accounts import Actor, Call, note
 from akount.counterparties import forget_unused
 from akount.db import now
 from akount.errors import Conflict, NotFound, Unavailable
 from akount.lifecycle import Runtime
 from akount.models import (
+    AuditEntry,
     Correction,
     Decision,
     Document,
@@ -25,6 +26,8 @@ from akount.models import (
     RecordLine,
     RecordStatus,
 )
+from akount.pages import Position
+from akount.records import WHOLE
 
 log = logs.get(__name__)
 
@@ -44,6 +47,32 @@ def find(runtime: Runtime, actor: Actor, document_id: uuid.UUID) -> Dossier:
     """A document of the actor's tenant; one that was erased is still known. Raises NotFound."""
     with runtime.database.snapshot() as session:
         return _dossier(session, actor, document_id)
+
+
+def listed(
+    runtime: Runtime, actor: Actor, after: Position | None = None, limit: int = 50
+) -> tuple[list[tuple[Document, Job, Record | None]], bool]:
+    """A page of the tenant's documents, the newest first, each with its job and record, and whether there are more."""
+    query = select(Document, Job, Record).join(Job, Job.document_id == Document.id)
+    query = query.outerjoin(Record, Record.document_id == Document.id).where(Document.tenant_id == actor.tenant)
+    with runtime.database.snapshot() as session:
+        found = [(d, j, r) for d, j, r in session.execute(pages.page(query, Document, after, limit))]
+    return found[:limit], len(found) > limit
+
+
+def trail(runtime: Runtime, actor: Actor, dossier: Dossier) -> list[AuditEntry]:
+    """What the audit log knows of a document and its record, the latest first."""
+    targets = [f"document:{dossier.document.id}", *([f"record:{dossier.record.id}"] if dossier.record else [])]
+    query = select(AuditEntry).where(AuditEntry.tenant_id == actor.tenant, AuditEntry.target.in_(targets))
+    with runtime.database.snapshot() as session:
+        return list(session.scalars(query.order_by(AuditEntry.created_at.desc()).limit(50)))
+
+
+def page_count(runtime: Runtime, dossier: Dossier) -> int:
+    """How many pages the machine has seen."""
+    query = select(Decision.extracted).where(Decision.document_id == dossier.document.id).order_by(Decision.created_at.desc())
+    with runtime.database.snapshot() as session:
+        return int((session.scalar(query.limit(1)) or {}).get("pages", 0))
 
 
 def original(runtime: Runtime, call: Call, document_id: uuid.UUID) -> tuple[Document, BinaryIO]:
@@ -94,7 +123,7 @@ def _dossier(session: Session, actor: Actor, document_id: uuid.UUID, *, lock: bo
     if document is None:
         raise NotFound("There is no such document.")
     job = session.scalars(select(Job).where(Job.document_id == document.id)).one()
-    records = select(Record).where(Record.document_id == document.id)
+    records = select(Record).options(*WHOLE).where(Record.document_id == document.id)
     return Dossier(document, job, session.scalar(records.with_for_update() if lock else records))
 
 

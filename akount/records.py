@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,14 +38,14 @@ class Filter:
 WHOLE = selectinload(Record.lines), selectinload(Record.corrections)
 
 
-def none_such(kind: Kind) -> NotFound:
+def none_such(kind: Kind | None) -> NotFound:
     """There is none, or it is another tenant's: nobody can tell which."""
-    return NotFound(f"There is no such {kind.name}.")
+    return NotFound(f"There is no such {kind.name if kind else 'record'}.")
 
 
-def find(runtime: Runtime, actor: Actor, kind: Kind, record_id: uuid.UUID) -> Record:
-    """A record of the actor's tenant, with its lines. Raises NotFound."""
-    mine = (Record.id == record_id, Record.kind == kind.name, Record.tenant_id == actor.tenant)
+def find(runtime: Runtime, actor: Actor, kind: Kind | None, record_id: uuid.UUID) -> Record:
+    """A record of the actor's tenant, of this kind or of any, with its lines. Raises NotFound."""
+    mine = [Record.id == record_id, Record.tenant_id == actor.tenant, *([Record.kind == kind.name] if kind else [])]
     with runtime.database.snapshot() as session:
         record = session.scalar(select(Record).options(*WHOLE).where(*mine))
     if record is None:
@@ -64,6 +64,28 @@ def listed(runtime: Runtime, actor: Actor, kind: Kind, wanted: Filter) -> tuple[
 def exported(runtime: Runtime, actor: Actor, kind: Kind, wanted: Filter) -> Iterator[Record]:
     """Every record that is meant, newest first; one that comes meanwhile is not among them."""
     return pages.everything(lambda after: listed(runtime, actor, kind, replace(wanted, limit=EXPORT_PAGE, after=after)))
+
+
+WAITING = (RecordStatus.NEEDS_REVIEW, RecordStatus.MANUAL_ENTRY)
+"""What waits for a person's eyes."""
+
+
+def queue(
+    runtime: Runtime, actor: Actor, statuses: Collection[RecordStatus], after: Position | None = None, limit: int = 50
+) -> tuple[list[Record], bool]:
+    """A page of the tenant's records of every kind in one of these states, the newest first, and whether there are more."""
+    query = select(Record).where(Record.tenant_id == actor.tenant, Record.status.in_(statuses))
+    with runtime.database.snapshot() as session:
+        found = list(session.scalars(pages.page(query, Record, after, limit)))
+    return found[:limit], len(found) > limit
+
+
+def next_up(runtime: Runtime, actor: Actor, but: uuid.UUID | None = None) -> Record | None:
+    """The record that has waited longest for a person's eyes, `but` the one that was just looked at."""
+    query = select(Record).where(Record.tenant_id == actor.tenant, Record.status.in_(WAITING))
+    query = query.where(Record.id != but) if but else query
+    with runtime.database.snapshot() as session:
+        return session.scalar(query.order_by(Record.created_at, Record.id).limit(1))
 
 
 def _meant(actor: Actor, kind: Kind, wanted: Filter) -> Select[Any]:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from akount import connections, db, pools
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
-from akount.extraction.sandbox import Sandbox
+from akount.extraction.sandbox import Limits, Sandbox
 from akount.storage import open_storage
-from akount.tasks.scan import limits
 from config import Settings
 
 FREE_BYTES = 1 << 30
@@ -91,7 +90,7 @@ def _storage(settings: Settings) -> str:
 
 
 def _reader(settings: Settings) -> str:
-    sandbox = Sandbox(limits(settings))
+    sandbox = Sandbox(Limits.of(settings))
     try:
         sandbox.start()
         with tempfile.TemporaryFile() as file:

@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("census", "identity", "lifecycle"),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),
-    ("scans", "records", "edge", "offline", "demo", "doctor"),
+    ("scans", "records", "documents", "edge", "offline", "demo", "doctor"),
     ("api", "admin"),
     ("health", "throttle", "cli"),
     ("monitoring",),

@@ -174,10 +174,18 @@ def test_a_decompression_bomb_in_a_pdf_is_bounded(sandbox: Sandbox, tmp_path: Pa
     assert reads_well(sandbox)
 
 
-@pytest.mark.parametrize("said", [{}, {"reading": {}}, {"reading": []}, {"error": "x"}, {"error": {"sort": "?"}}])
+@pytest.mark.parametrize("said", [{}, {"error": "x"}, {"error": {"sort": "?"}}])
 def test_what_is_no_answer_is_a_crash(said: dict) -> None:
     with pytest.raises(Crashed):
         _understand(said, {"signal": 0, "exit": 0})
+
+
+@pytest.mark.parametrize("said", [{"pages": 1}, {"reading": {}}, {"reading": []}, {"reading": None}])
+def test_what_is_no_reading_is_a_crash(said: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Sandbox(Limits())
+    monkeypatch.setattr(closed, "_ask", lambda *_: said)
+    with pytest.raises(Crashed), XML.open("rb") as file:
+        closed.read(file, "application/xml")
 
 
 def test_lines_that_are_no_answer_are_nothing() -> None:

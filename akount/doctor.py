@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
-from akount import connections, db, pools
+from akount import antivirus, connections, db, pools
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
 from akount.extraction.sandbox import Limits, Sandbox
@@ -89,6 +89,14 @@ def _storage(settings: Settings) -> str:
     return settings.storage.split("?")[0]
 
 
+def _antivirus(settings: Settings) -> str:
+    if not settings.clamav_host:
+        return "off; set CLAMAV_HOST to have uploads looked at"
+    if not antivirus.ping(settings):
+        raise Fault("clamd does not answer, so no upload is taken in; check CLAMAV_HOST, CLAMAV_PORT and that it listens on TCP.")
+    return "clamd answers"
+
+
 def _reader(settings: Settings) -> str:
     sandbox = Sandbox(Limits.of(settings))
     try:
@@ -117,6 +125,7 @@ PROBES: dict[str, Probe] = {
     "database": _database,
     "redis": _redis,
     "storage": _storage,
+    "antivirus": _antivirus,
     "reader": _reader,
     "confinement": _confinement,
 }

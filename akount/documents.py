@@ -34,7 +34,7 @@ def find(runtime: Runtime, actor: Actor, document_id: uuid.UUID) -> Document:
 def original(runtime: Runtime, document: Document) -> BinaryIO:
     """The file as it is stored, checked. Raises NotFound when the storage does not have it, Damaged."""
     try:
-        return runtime.storage.open(document.storage_key, document.sha256)
+        return runtime.storage.open(document.storage_key, document.checksum)
     except FileNotFoundError:
         raise NotFound("The file of this document is not in the storage any more.", code="file_missing") from None
 

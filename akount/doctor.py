@@ -115,9 +115,12 @@ def _reader(settings: Settings) -> str:
 
 
 def _confinement(_settings: Settings) -> str:
-    if not confine.works():
+    missing = confine.missing()
+    if "seccomp" in missing:
         raise Fault("this kernel offers no seccomp filter: readers are limited in time and memory, but not kept from the network.")
-    return "readers cannot open sockets or start programs"
+    if missing:
+        return "readers cannot open sockets or start programs; other files they could read: this kernel has no Landlock"
+    return "readers cannot open sockets, start programs or open other files"
 
 
 PROBES: dict[str, Probe] = {

@@ -34,6 +34,7 @@ def main() -> None:
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
     channel = socket.socket(fileno=int(sys.argv[1]))
+    confine.warm()
     engines.warm(models=sys.argv[3] == "1")
     channel.send(b'{"ready": true}')
     while True:
@@ -82,6 +83,7 @@ def _child(parent: int, channel: socket.socket, request: dict[str, Any], file: i
             left = left[os.write(pipe, left) :]
 
     try:
+        confine.no_files()
         confine.no_network_no_programs()
         say(_perform(request, file, say))
     except MemoryError:
@@ -125,13 +127,14 @@ _TASKS: dict[str, Callable[[dict[str, Any], Source, Say], dict[str, Any]]] = {"r
 
 
 def _limit(request: dict[str, Any]) -> None:
-    """Address space beyond what the models already take, processor time, no files, no core dump."""
+    """Address space beyond what the models already take, processor time, no files, no processes, no core dump."""
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     seconds = int(float(request["seconds"])) + 1
     for limit, value in (
         (resource.RLIMIT_AS, mapped + (int(request["memory_mb"]) << 20)),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (value, value))

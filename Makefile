@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 INSTALL := $(BIN)/pip install $(PIP_OPTIONS)
 # most tests wait for something, so more of them run than there are cores
-TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile
+TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 

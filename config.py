@@ -173,6 +173,9 @@ class Settings:
     spaces_access_key: str = setting(_text(), "", "its access key", secret=True)
     spaces_secret_key: str = setting(_text(), "", "its secret key", secret=True)
     spaces_region: str = setting(_text(), "us-east-1", "its region")
+    spaces_encryption: str = setting(
+        _one_of("AES256", "aws:kms", "none"), "AES256", "how the server is asked to encrypt what it keeps: AES256, aws:kms or none"
+    )
     # the edge
     cors_origins: tuple[str, ...] = setting(
         Items(validate=_origins), (), "origins a browser may call the API from; empty: those of development"
@@ -361,7 +364,7 @@ def _unknown(dotenv: Mapping[str, str | None]) -> tuple[str, ...]:
 
 def _contradictions(settings: Settings) -> list[str]:
     problems = []
-    group = [f for f in DECLARED if f.name.startswith("spaces_") and f.name != "spaces_region"]
+    group = [f for f in DECLARED if f.name.startswith("spaces_") and f.name not in {"spaces_region", "spaces_encryption"}]
     missing = [variable(f) for f in group if not getattr(settings, f.name)]
     if 0 < len(missing) < len(group) or (missing and settings.storage.startswith("s3:")):
         problems += [f"{name}: Must be set together with the other SPACES_ settings." for name in missing]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable
 
 from akount import antivirus, connections, db, pools
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
 from akount.extraction.sandbox import Limits, Sandbox
-from akount.storage import open_storage
+from akount.storage import Storage, new_key, open_storage
 from config import Settings
 
 FREE_BYTES = 1 << 30
@@ -82,11 +83,29 @@ def _redis(settings: Settings) -> str:
 
 
 def _storage(settings: Settings) -> str:
+    storage = open_storage(settings)
     try:
-        open_storage(settings.storage).ping()
+        _round_trip(storage)
+    except FileNotFoundError as error:
+        raise Fault("a file that was just stored is not there; check STORAGE_URL and the rules of the bucket.") from error
     except AkountError as error:
-        raise Fault(f"files cannot be stored ({error.detail}); check STORAGE_URL and its permissions.") from error
-    return settings.storage.split("?")[0]
+        why = getattr(error, "why", "") or error.detail
+        raise Fault(f"files cannot be kept there ({why}); check STORAGE_URL, SPACES_… and their permissions.") from error
+    finally:
+        storage.close()
+    return f"{settings.storage.split('?')[0]} takes a file and gives it back"
+
+
+def _round_trip(storage: Storage) -> None:
+    """Stores a file, reads it and removes it. What is left behind if that is cut short is swept as an orphan."""
+    key, incoming = new_key(uuid.UUID(int=0), uuid.UUID(int=0)), storage.receive(FREE_BYTES)
+    try:
+        incoming.write(b"akount doctor")
+        storage.put(key, incoming)
+        storage.open(key, incoming.sha256).close()
+        storage.delete(key)
+    finally:
+        incoming.close()
 
 
 def _antivirus(settings: Settings) -> str:

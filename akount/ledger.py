@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from akount.db import now
 from akount.errors import AkountError, Conflict, NotFound
+from akount.fingerprints import Cause, cause
 from akount.models import Attempt, Document, Job, JobStatus, inserting, write
 
 RETRY_BASE_SECONDS = 2.0
@@ -147,6 +148,8 @@ def _claiming(chosen: ScalarSelect[uuid.UUID] | None) -> Any:
             progress=10,
             error_code=None,
             error_detail=None,
+            error_origin=None,
+            fingerprint=None,
         )
         .returning(
             _JOB.id.label("job_id"),
@@ -174,14 +177,15 @@ def finish(session: Session, held: Claim, result: dict[str, Any]) -> None:
     values = _end() | {"status": JobStatus.COMPLETED, "progress": 100, "result": result}
     if not _moved(session, _HELD, _this(held) | values):
         raise LostClaim
-    _ended(session, held, "completed", None)
+    _ended(session, held, "completed")
 
 
 def settle(session: Session, held: Claim, error: AkountError) -> JobStatus | None:
     """active → delayed or failed. The one place that decides about another attempt: by `error.permanent`
     and the attempts left; `error.retry_after` (seconds) is obeyed up to the cap. None: the job was no longer its own."""
     again = not error.permanent and held.attempt < held.max_attempts
-    values: dict[str, Any] = {"error_code": error.code, "error_detail": error.detail}
+    why = cause(held.queue, error)
+    values = _failing(error, why)
     if again:
         values |= _release() | {"status": JobStatus.DELAYED, "run_at": now() + _pause(held.attempt, error.retry_after)}
     else:
@@ -189,7 +193,7 @@ def settle(session: Session, held: Claim, error: AkountError) -> JobStatus | Non
     if not _moved(session, _HELD, _this(held) | values):
         return None
     status: JobStatus = values["status"]
-    _ended(session, held, status.value, error)
+    _ended(session, held, status.value, error, why)
     return status
 
 
@@ -198,7 +202,7 @@ def give_back(session: Session, held: Claim) -> bool:
     values = _release() | {"status": JobStatus.WAITING, "run_at": now()}
     moved = _moved(session, _HELD.values(attempts=_JOB.attempts - 1), _this(held) | values)
     if moved:
-        _ended(session, held, "given_back", None)
+        _ended(session, held, "given_back")
     return moved
 
 
@@ -226,12 +230,13 @@ def _give_back_lost(session: Session, job: Job, at: dt.datetime) -> bool:
     error = AkountError("The worker that was reading this document stopped without a word.", code="worker_lost")
     again = job.attempts < job.max_attempts
     values = (_release() if again else _end()) | {"status": JobStatus.WAITING if again else JobStatus.FAILED, "run_at": at}
-    values |= {"error_code": error.code, "error_detail": error.detail}
+    why = cause(job.queue, error)
+    values |= _failing(error, why)
     same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
     if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
         return False
     lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "started_at": job.started_at}
-    _note_attempt(session, lost, "lost", error)
+    _note_attempt(session, lost, "lost", error, why)
     return True
 
 
@@ -270,6 +275,8 @@ class DeadLetters:
     tenant_id: uuid.UUID | None = None
     queue: str | None = None
     code: str | None = None
+    fingerprint: str | None = None
+    "failed for the same cause, see failures.py"
     before: dt.datetime | None = None
     "failed before this instant"
     until: dt.datetime | None = None
@@ -282,6 +289,7 @@ class DeadLetters:
         said += [Job.tenant_id == self.tenant_id] if self.tenant_id else []
         said += [Job.queue == self.queue] if self.queue else []
         said += [Job.error_code == self.code] if self.code else []
+        said += [Job.fingerprint == self.fingerprint] if self.fingerprint else []
         said += [Job.finished_at < self.before] if self.before else []
         said += [Job.finished_at <= self.until] if self.until else []
         said += [Job.id.in_(self.ids)] if self.ids else []
@@ -375,6 +383,8 @@ def _anew() -> dict[str, Any]:
         "finished_at": None,
         "error_code": None,
         "error_detail": None,
+        "error_origin": None,
+        "fingerprint": None,
         "discarded_at": None,
         "discard_reason": None,
         "archived_at": None,
@@ -385,11 +395,25 @@ def _end() -> dict[str, Any]:
     return {"worker": None, "lease_until": None, "finished_at": now()}
 
 
-def _ended(session: Session, held: Claim, outcome: str, error: AkountError | None) -> None:
+def _failing(error: AkountError, why: Cause) -> dict[str, Any]:
+    return {
+        "error_code": error.code,
+        "error_detail": error.detail,
+        "error_origin": why.origin,
+        "fingerprint": why.fingerprint,
+    }
+
+
+def _ended(session: Session, held: Claim, outcome: str, error: AkountError | None = None, why: Cause | None = None) -> None:
     attempt = {"job_id": held.job_id, "number": held.attempt, "worker": held.worker, "started_at": held.started_at}
-    _note_attempt(session, attempt, outcome, error)
+    _note_attempt(session, attempt, outcome, error, why)
 
 
-def _note_attempt(session: Session, attempt: dict[str, Any], outcome: str, error: AkountError | None) -> None:
-    why = {"error_code": error.code if error else None, "error_detail": error.detail if error else None}
-    session.execute(inserting(Attempt), attempt | {"ended_at": now(), "outcome": outcome} | why)
+def _note_attempt(session: Session, attempt: dict[str, Any], outcome: str, error: AkountError | None, why: Cause | None) -> None:
+    told = {
+        "error_code": error.code if error else None,
+        "error_detail": error.detail if error else None,
+        "error_origin": why.origin if why else None,
+        "error_frames": why.frames if why and error and error.__cause__ else None,
+    }
+    session.execute(inserting(Attempt), attempt | {"ended_at": now(), "outcome": outcome} | told)

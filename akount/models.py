@@ -46,6 +46,8 @@ class JobStatus(enum.StrEnum):
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
 _OVER = "status IN ('completed', 'failed', 'cancelled')"
+_NOBODYS = "tenant_id IS NULL"
+_DELAYED = "status = 'delayed'"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
 "the jobs that partial indexes are about: each stays as small as its question, and a job that moves on leaves it"
 
@@ -248,6 +250,18 @@ class Job(Base):
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
         Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
         Index("ix_jobs_dead", "tenant_id", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
+        # whole: the groups of failures are counted without a look at the rows
+        Index(
+            "ix_jobs_failed",
+            "finished_at",
+            "fingerprint",
+            "tenant_id",
+            "queue",
+            sqlite_where=text(_DEAD),
+            postgresql_where=text(_DEAD),
+        ),
+        Index("ix_jobs_group", "fingerprint", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
+        Index("ix_jobs_delayed", "fingerprint", "tenant_id", "queue", sqlite_where=text(_DELAYED), postgresql_where=text(_DELAYED)),
     )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
@@ -276,6 +290,10 @@ class Job(Base):
     "of the request that brought it, for the logs"
     error_code: Mapped[str | None] = mapped_column(String(60))
     error_detail: Mapped[str | None] = mapped_column(Text)
+    error_origin: Mapped[str | None] = mapped_column(String(160))
+    "the error's class and the place in our code"
+    fingerprint: Mapped[str | None] = mapped_column(String(16))
+    "jobs with the same one failed for the same cause, see fingerprints.py"
     result: Mapped[dict[str, Any] | None]
     version: Mapped[int] = mapped_column(BigInteger, default=1)
     "grows with every change: the ETag and the id of events"
@@ -376,6 +394,28 @@ class Attempt(Base):
     "completed, delayed, failed, given_back or lost"
     error_code: Mapped[str | None] = mapped_column(String(60))
     error_detail: Mapped[str | None] = mapped_column(Text)
+    error_origin: Mapped[str | None] = mapped_column(String(160))
+    error_frames: Mapped[str | None] = mapped_column(Text)
+    "the calls that led to a fault of ours, without its message; none for errors that are meant to happen"
+
+
+class FailureNote(Base):
+    """What somebody has noted about failures of one cause, and whether they raise an alert (failures.py)."""
+
+    __tablename__ = "failure_notes"
+    __table_args__ = (
+        Index("uq_failure_notes_all", "fingerprint", unique=True, sqlite_where=text(_NOBODYS), postgresql_where=text(_NOBODYS)),
+        Index("uq_failure_notes", "tenant_id", "fingerprint", unique=True),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    fingerprint: Mapped[str] = mapped_column(String(16))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    "None: an operator's, over all tenants"
+    text: Mapped[str] = mapped_column(Text, default="")
+    muted_until: Mapped[dt.datetime | None]
+    "these failures raise no alert before"
+    changed_by: Mapped[str] = mapped_column(String(80))
+    changed_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class Counterparty(Base):

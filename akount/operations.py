@@ -130,7 +130,7 @@ def _as_json(meant: DeadLetters) -> dict[str, Any]:
 
 
 def _from_json(said: dict[str, Any]) -> DeadLetters:
-    times = {name: dt.datetime.fromisoformat(said[name]) for name in ("before", "until") if name in said}
+    meant: dict[str, Any] = {name: said.get(name) for name in ("queue", "code", "fingerprint")}
+    meant |= {name: dt.datetime.fromisoformat(said[name]) for name in ("before", "until") if name in said}
     tenant = uuid.UUID(said["tenant_id"]) if "tenant_id" in said else None
-    ids = tuple(uuid.UUID(one) for one in said.get("ids", ()))
-    return DeadLetters(tenant_id=tenant, queue=said.get("queue"), code=said.get("code"), ids=ids, **times)
+    return DeadLetters(tenant_id=tenant, ids=tuple(uuid.UUID(one) for one in said.get("ids", ())), **meant)

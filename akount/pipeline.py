@@ -201,12 +201,19 @@ def _attempt(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment) 
         raise
     except AkountError as error:
         _settle(runtime, held, error, started)
-    except Exception:
+    except Exception as fault:
         log.exception("job failed by a fault of ours", ms=_since(started))
-        _settle(runtime, held, AkountError("Something went wrong on our side while reading this document."), started)
+        _settle(runtime, held, _fault_of_ours(fault), started)
     else:
         metrics.ended(held.queue, "completed", time.monotonic() - started)
         log.info("job completed", ms=_since(started), routing=result["routing"], confidence=result["confidence"])
+
+
+def _fault_of_ours(fault: Exception) -> AkountError:
+    """What is told of it: the ledger keeps the place, nobody the message, which may quote the document."""
+    error = AkountError("Something went wrong on our side while reading this document.")
+    error.__cause__ = fault
+    return error
 
 
 def _settle(runtime: Runtime, held: Claim, error: AkountError, started: float) -> None:

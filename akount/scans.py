@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from akount import antivirus, backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
+from akount.errors import NotFound
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -162,6 +163,20 @@ def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:
     """A job of the actor's tenant. Raises NotFound."""
     with runtime.database.snapshot() as session:
         return ledger.find(session, actor.tenant_id, job_id)
+
+
+def link(runtime: Runtime, call: Call, document_id: uuid.UUID, *, seconds: int, reason: str) -> str:
+    """An address at which whoever has it may load a document for so long; the audit log has it first. Raises NotFound,
+    also where the storage gives no links."""
+    with runtime.database.transaction() as session:
+        document = session.get(Document, document_id)
+        if document is None or call.actor.tenant_id not in (None, document.tenant_id):
+            raise NotFound("There is no such document.")
+        address = runtime.storage.link(
+            document.storage_key, filename=document.filename, media_type=document.media_type, seconds=seconds
+        )
+        note(session, call, "document.link", f"document:{document.id}", reason, tenant_id=document.tenant_id)
+    return address
 
 
 def cancel(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:

@@ -1,12 +1,14 @@
 """What the edge costs: a small authenticated GET of ours beside a bare Flask view, under the same gunicorn, side by side.
 
-`make bench-edge` prints for each the median requests a second and the ratio to the bare view, over interleaved rounds.
+`make bench-edge` writes for each the median requests a second and the ratio to the bare view, over interleaved rounds, to
+benchmarks/results/edge.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import os
 import socket
 import statistics
@@ -32,6 +34,14 @@ from service import ROOT
 from web import Web
 
 PROCESSES, THREADS, CLIENTS = 2, 8, 8
+RESULTS = ROOT / "benchmarks" / "results" / "edge.md"
+HEAD = """# What the edge costs
+
+Made by `make bench-edge` on {day}: {rounds} rounds of {seconds:g} s each, in turn; 8 clients on lines that they keep,
+2 processes of 8 threads under gunicorn, Postgres and Redis on the same two cores. Medians; a ratio is the median of the
+rounds' ratios to the first row.
+
+"""
 
 
 class Target:
@@ -100,20 +110,21 @@ def targets() -> Iterator[list[Target]]:
         job = submitted(runtime, people.ada)
         shape = {"WEB_PROCESSES": str(PROCESSES), "WEB_THREADS": str(THREADS), "LOG_LEVEL": "WARNING"}
         web = stack.enter_context(Web(settings, **shape))
-        port, plain = _plain_server(stack, directory)
+        port, plain = _plain_server(stack, directory, url)
         yield [
             Target("a bare Flask view", port, "/", {}, plain),
+            Target("a bare Flask view that asks who it is and for a job", port, f"/{job.id}", people.ada.headers, plain),
             Target("health, live", web.port, "/health/live", {}, web.process.pid),
             Target("who am I", web.port, "/api/session", people.ada.headers, web.process.pid),
             Target("a job", web.port, f"/api/ai/jobs/{job.id}", people.ada.headers, web.process.pid),
         ]
 
 
-def _plain_server(stack: contextlib.ExitStack, directory: Path) -> tuple[int, int]:
+def _plain_server(stack: contextlib.ExitStack, directory: Path, url: str) -> tuple[int, int]:
     port = free_port()
     kind = ("-k", "gthread", "-w", str(PROCESSES), "--threads", str(THREADS), "--no-control-socket")
     command = (sys.executable, "-m", "gunicorn", *kind, "-b", f"127.0.0.1:{port}", "--log-level", "error", "benchmarks.bare:app")
-    said = os.environ | {"PYTHONPATH": f"{ROOT}"}
+    said = os.environ | {"PYTHONPATH": f"{ROOT}", "BARE_DATABASE_URL": url}
     process = subprocess.Popen(command, cwd=directory, env=said)
     stack.callback(process.wait, 30)
     stack.callback(process.terminate)
@@ -138,13 +149,18 @@ def main() -> None:
         for _ in range(said.rounds):
             for target in all_of_them:
                 found[target.name].append(measure(target, said.seconds))
-    first = found[all_of_them[0].name]
-    print("| | requests/s | ratio | processor ms each | ratio |\n|---|---|---|---|---|")
+    table = "\n".join(["| | requests/s | ratio | processor ms each | ratio |", "|---|---:|---:|---:|---:|", *_rows(found)])
+    print(table)
+    RESULTS.write_text(HEAD.format(day=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", **vars(said)) + table + "\n", encoding="utf-8")
+
+
+def _rows(found: dict[str, list[tuple[float, float]]]) -> Iterator[str]:
+    first = next(iter(found.values()))
     for name, rounds in found.items():
         ratio = statistics.median(mine[0] / bare[0] for mine, bare in zip(rounds, first, strict=True))
         cheap = statistics.median(bare[1] / mine[1] for mine, bare in zip(rounds, first, strict=True))
         rate, cpu = (statistics.median(one[place] for one in rounds) for place in (0, 1))
-        print(f"| {name} | {rate:.0f} | {ratio:.2f} | {cpu:.2f} | {cheap:.2f} |")
+        yield f"| {name} | {rate:.0f} | {ratio:.2f} | {cpu:.2f} | {cheap:.2f} |"
 
 
 if __name__ == "__main__":

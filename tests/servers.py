@@ -160,8 +160,11 @@ class Server:
     def freeze(self) -> None:
         """Stop the server in its tracks: connections stay open and nothing is answered, until `thaw`."""
         self._running()
-        for member in self._family():
-            _signal(member, signal.SIGSTOP)
+        frozen: set[int] = set()
+        while fresh := [member for member in self._family() if member.pid not in frozen]:  # one may be born in between
+            for member in fresh:
+                _signal(member, signal.SIGSTOP)
+                frozen.add(member.pid)
 
     def thaw(self) -> None:
         """Let a frozen server go on."""

@@ -11,6 +11,7 @@ from akount.models import (
     Counterparty,
     Decision,
     Document,
+    FailureNote,
     IdempotencyKey,
     Job,
     Operation,
@@ -23,6 +24,7 @@ from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
     Operation,
+    FailureNote,
     RecordLine,
     Decision,
     Record,

@@ -166,8 +166,8 @@ def test_what_is_wrong_around_it_is_found(aftermath: Aftermath, happened: Callab
 
 
 def test_the_sweep_takes_what_no_document_names_and_what_never_came_in_whole(aftermath: Aftermath) -> None:
-    (aftermath.files / ".incoming" / "half").write_bytes(b"half an upload")
     aftermath.stored()[0].with_name("orphan").write_bytes(b"stored, but its row was never committed")
+    (aftermath.files / ".incoming" / "half").write_bytes(b"half an upload")
     (aftermath.files / "elsewhere").write_bytes(b"where no sweep looks")
     said = aftermath.sweep()
     assert ("orphans: 1" in said, "unfinished: 1" in said) == (True, True), said

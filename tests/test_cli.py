@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
 
+import commands
 import config
 from akount import demo, ledger, scans
 from akount.db import Database, now
@@ -24,24 +23,20 @@ from akount.operations import Action
 from config import Settings
 from make import SAMPLES, submitted
 from people import People, Person
-from service import ROOT
 
 
 class Shell:
-    """Runs our commands with settings of its own."""
+    """Runs our commands with settings of its own, each in a process of its own: forked from one that has read the code."""
 
     def __init__(self, directory: Path, **environ: str) -> None:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "DATA_", "APP_"))}
         self.environ = kept | {"DATA_DIR": str(directory), "LOG_LEVEL": "ERROR", "COLUMNS": "150", **environ}
 
     def __call__(self, *arguments: str, code: int = 0, stdin: str = "") -> str:
-        command = [sys.executable, "-m", "akount", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environ, input=stdin, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
+        done = commands.run(arguments, self.environ, stdin)
+        assert done.code == code, done.out + done.err
+        assert "Traceback" not in done.err
+        return done.out + done.err
 
     @property
     def settings(self) -> Settings:

@@ -67,7 +67,7 @@ def test_an_amount_survives_the_way_there_and_back(minor: int, code: str | None)
     assert -amount.as_tuple().exponent == CODES.get(code or "", 2)  # type: ignore[operator]
 
 
-@given(st.decimals(-(10**15), 10**15, places=6), st.sampled_from(list(CODES)))
+@given(st.decimals(-(10**14), 10**14, places=6), st.sampled_from(list(CODES)))
 def test_rounding_moves_an_amount_by_half_a_unit_at_most(amount: Decimal, code: str) -> None:
     back = from_minor(to_minor(amount, code), code)
     assert back is not None

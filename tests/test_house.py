@@ -49,11 +49,8 @@ def test_every_requirement_of_a_locked_package_is_locked() -> None:
     assert missing == set()
 
 
-TEXTS = (".txt", ".in", ".toml", ".md", "")
-
-
 def test_no_file_names_a_registry_or_a_machine() -> None:
-    texts = [p for p in ROOT.glob("*") if p.is_file() and p.suffix in TEXTS and p.name != ".git"]
+    texts = [p for p in ROOT.glob("*") if p.is_file() and p.suffix in (".txt", ".in", ".toml", ".md", "") and p.name != ".git"]
     texts += [*ROOT.glob("benchmarks/*.*"), ROOT / "benchmarks/bullmq/package-lock.json", ROOT / "benchmarks/bullmq/.npmrc"]
     for path in texts:
         said = path.read_text(errors="ignore")

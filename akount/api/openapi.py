@@ -30,6 +30,12 @@ DESCRIPTION = """Uploads of bills and invoices, the jobs that read them, and the
 Money is in integer minor units of the record's currency, dates are YYYY-MM-DD, instants ISO-8601 in UTC, ids UUIDs.
 Every error is `application/problem+json` (RFC 9457) with a stable `code`. Who belongs to several tenants, and an operator
 who belongs to none, says in the header `X-Tenant-ID` in which one they act; one that is not theirs is 404."""
+WAIT = {"Retry-After": "Seconds until it is worth asking again."}
+LIMIT = {
+    "RateLimit-Limit": "How often one may ask in a window.",
+    "RateLimit-Remaining": "How often still in this one.",
+    "RateLimit-Reset": "Seconds until there is room again.",
+}
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -181,4 +187,11 @@ def _refusals(rule: Rule, view: Any, said: Contract) -> set[int]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    return {"description": TITLES[status] + ".", "content": {"application/problem+json": {"schema": ProblemSchema}}}
+    described = {"description": TITLES[status] + ".", "content": {"application/problem+json": {"schema": ProblemSchema}}}
+    if status == 429:
+        return described | {"headers": _headers(WAIT | LIMIT)}
+    return described | {"headers": _headers(WAIT)} if status == 503 else described
+
+
+def _headers(about: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": words, "schema": {"type": "integer"}} for name, words in about.items()}

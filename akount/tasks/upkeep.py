@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from itertools import islice
 
 from sqlalchemy import select
 
@@ -19,6 +20,8 @@ log = logs.get(__name__)
 
 ORPHAN_AGE = dt.timedelta(hours=24)
 """A file without a row is left alone for so long: its upload may still be under way."""
+ORPHANS_AT_ONCE = 500
+"""So many files are looked up with one question."""
 
 
 def sweep(runtime: Runtime) -> int:
@@ -68,15 +71,15 @@ def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dic
 
 
 def _remove_orphans(runtime: Runtime, before: dt.datetime, stopping: Callable[[], bool]) -> int:
-    removed = 0
-    for key in list(runtime.storage.keys(before)):
-        if stopping():
-            break
+    """Bit by bit: a bucket may hold millions of files."""
+    removed, found = 0, runtime.storage.keys(before)
+    while not stopping() and (keys := list(islice(found, ORPHANS_AT_ONCE))):
         with runtime.database.snapshot() as session:
-            known = session.scalar(select(Document.id).where(Document.storage_key == key))
-        if known is None:
-            runtime.storage.delete(key)
-            removed += 1
+            known = set(session.scalars(select(Document.storage_key).where(Document.storage_key.in_(keys))))
+        for key in keys:
+            if key not in known:
+                runtime.storage.delete(key)
+                removed += 1
     return removed
 
 

@@ -17,6 +17,7 @@ import config
 from akount.api.openapi import specification
 from akount.errors import Unreadable
 from akount.lifecycle import Runtime
+from akount.limits import numbers
 from make import submitted
 from people import People, settle_in
 from tools.freeze_openapi import FROZEN
@@ -62,6 +63,12 @@ def test_every_operation_says_who_may_and_what_is_answered(app: Flask) -> None:
     assert all(op["summary"].endswith(".") for op in operations)
     assert all(any(status.startswith("2") for status in op["responses"]) for op in operations)
     assert len({op["operationId"] for op in operations}) == len(operations)
+
+
+def test_every_refusal_that_passes_says_when_to_ask_again(app: Flask) -> None:
+    answers = [operation["responses"] for page in specification(app)["paths"].values() for operation in page.values()]
+    assert all(set(of["429"]["headers"]) == {"Retry-After", *numbers(1, 0, 1.0)} for of in answers)
+    assert all(set(of["503"]["headers"]) == {"Retry-After"} for of in answers)
 
 
 def test_the_page_for_people_is_served_without_anything_from_elsewhere(client: FlaskClient) -> None:

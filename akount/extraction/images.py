@@ -85,14 +85,17 @@ def _opened(source: Source) -> Iterator[Any]:
             raise Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged") from error
 
 
-def _learn_heic() -> None:
-    """Teach Pillow HEIC when the optional library for it is installed."""
-    with contextlib.suppress(ImportError):
-        importlib.import_module("pillow_heif").register_heif_opener()
+def _learn_heic() -> bool:
+    """Teach Pillow HEIC, where the library for it is installed."""
+    try:
+        importlib.import_module("pi_heif").register_heif_opener()
+    except ImportError:
+        return False
+    return True
 
 
 def _unidentified(source: Source) -> Unreadable:
-    if source.media_type in HEIC_TYPES:
+    if source.media_type in HEIC_TYPES and not _learn_heic():
         return Unreadable("HEIC pictures cannot be read by this installation; send the picture as JPEG.", code="heic_unsupported")
     return Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged")
 

@@ -36,7 +36,7 @@ def original(runtime: Runtime, document: Document) -> BinaryIO:
     try:
         return runtime.storage.open(document.storage_key, document.checksum)
     except FileNotFoundError:
-        raise NotFound("The file of this document is not in the storage any more.", code="file_missing") from None
+        raise NotFound("The file of this document is not in the storage any more.", code="file_gone") from None
 
 
 def page(runtime: Runtime, document: Document, number: int) -> bytes:

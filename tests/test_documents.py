@@ -122,7 +122,7 @@ def test_a_file_that_is_gone_from_the_storage_is_not_found(runtime: Runtime, peo
     runtime.storage.delete(document.storage_key)
     with pytest.raises(NotFound) as missing:
         documents.page(runtime, document, 1)
-    assert missing.value.code == "file_missing"
+    assert missing.value.code == "file_gone"
 
 
 def test_the_original_is_what_was_sent(runtime: Runtime, people: People) -> None:

@@ -37,7 +37,8 @@ def main() -> int:
         directory = Path(made)
         with postgres_server(directory / "postgres") as postgres, redis_server(directory / "redis") as redis:
             urls = {"DATABASE_URL": create_database(postgres, "hostile"), "REDIS_URL": redis.url}
-            return 0 if run(directory / "service", urls, cases, hands=asked.hands, seconds=asked.seconds) else 1
+            how = {"hands": asked.hands, "seconds": asked.seconds, "attempts": asked.attempts}
+            return 0 if run(directory / "service", urls, cases, **how) else 1
 
 
 def _asked() -> argparse.Namespace:
@@ -47,7 +48,8 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--start", type=int, default=0, help="how many to leave out first")
     parser.add_argument("--count", type=int, default=0, help="how many to throw; 0: all")
     parser.add_argument("--hands", type=int, default=4, help="how many at a time")
-    parser.add_argument("--seconds", type=int, default=20, help="SCAN_TIMEOUT_SECONDS")
+    parser.add_argument("--seconds", type=int, default=10, help="SCAN_TIMEOUT_SECONDS")
+    parser.add_argument("--attempts", type=int, default=2, help="SCAN_MAX_ATTEMPTS")
     return parser.parse_args()
 
 

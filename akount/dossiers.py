@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from akount import ledger, logs, pages
+from akount import documents, ledger, logs, pages
 from akount.accounts import Actor, Call, note
 from akount.counterparties import forget_unused
 from akount.db import now
@@ -56,7 +56,7 @@ def listed(
     query = select(Document, Job, Record).join(Job, Job.document_id == Document.id)
     query = query.outerjoin(Record, Record.document_id == Document.id).where(Document.tenant_id == actor.tenant)
     with runtime.database.snapshot() as session:
-        found = [(d, j, r) for d, j, r in session.execute(pages.page(query, Document, after, limit))]
+        found = [(row[0], row[1], row[2]) for row in session.execute(pages.page(query, Document, after, limit))]
     return found[:limit], len(found) > limit
 
 
@@ -80,10 +80,14 @@ def original(runtime: Runtime, call: Call, document_id: uuid.UUID) -> tuple[Docu
     with runtime.database.transaction() as session:
         document = present(_dossier(session, call.actor, document_id).document)
         note(session, call, "document.open", f"document:{document.id}")
-    try:
-        return document, runtime.storage.open(document.storage_key, document.sha256)
-    except FileNotFoundError:
-        raise Unavailable("The stored file is missing; tell us the request id.", code="file_missing_now") from None
+    return document, documents.original(runtime, document)
+
+
+def picture(runtime: Runtime, actor: Actor, document_id: uuid.UUID, number: int) -> bytes:
+    """A page of a document as PNG, counted from 1. Raises NotFound, and what documents.page does."""
+    with runtime.database.snapshot() as session:
+        document = present(_dossier(session, actor, document_id).document)
+    return documents.page(runtime, document, number)
 
 
 def present(document: Document) -> Document:
@@ -154,4 +158,5 @@ def _bury(document: Document, call: Call) -> None:
     """What is left: that there was one, of which kind, when it came and when it went. The same file may be sent again."""
     document.filename, document.size = "", 0
     document.sha256 = document.storage_key = f"erased:{document.id}"
+    document.stored_sha256 = None
     document.erased_at, document.erased_by = now(), call.actor.name

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import ColumnElement, and_, or_
 
 Position = tuple[dt.datetime, uuid.UUID]
 """The instant and id of the last thing on a page."""
@@ -24,8 +24,8 @@ class Dated(Protocol):
 Row = TypeVar("Row", bound=Dated)
 
 
-def page(query: Select[Any], table: type[Dated], after: Position | None, limit: int) -> Select[Any]:
-    """The rows of a page, and one more where there are more."""
+def page(query: Any, table: type[Dated], after: Position | None, limit: int) -> Any:
+    """A query for the rows of a page, and one more where there are more."""
     if after is not None:
         query = query.where(beyond(table, after))
     return query.order_by(table.created_at.desc(), table.id.desc()).limit(limit + 1)

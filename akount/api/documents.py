@@ -44,6 +44,17 @@ def file(document_id: uuid.UUID) -> Response:
     return response
 
 
+@bp.get("/<uuid:document_id>/pages/<int:page>.png")
+@needs(Permission.VIEW)
+@says(422, _200="image/png")
+def page(document_id: uuid.UUID, page: int) -> Response:
+    """A page, counted from 1, as a picture that we have drawn: nothing of the file itself is in it."""
+    picture = dossiers.picture(runtime(), call().actor, document_id, page)
+    response = Response(picture, content_type="image/png")
+    response.headers["Cache-Control"] = "private, max-age=600"
+    return response
+
+
 @bp.post("/<uuid:document_id>/erase")
 @needs(Permission.ERASE)
 @takes(body=ReasonBody)

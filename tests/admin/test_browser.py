@@ -104,7 +104,7 @@ def test_rows_are_chosen_with_shift_and_retried_in_the_background(
     boxes.nth(0).click()
     boxes.nth(2).click(modifiers=["Shift"])
     assert page.locator("[data-count]").inner_text() == "3 chosen:"
-    page.wait_for_function("document.getElementById('live-state').textContent === 'Paused: 3 rows selected'")
+    page.locator("#live-state", has_text="Paused: 3 rows selected").wait_for()
     page.click("button[value=retry]")
     assert page.locator(".total").inner_text() == "3 jobs"
     page.click("button.main")
@@ -139,7 +139,7 @@ def test_a_page_refreshes_itself_and_leaves_alone_what_somebody_does(
         pass
     with runtime.database.transaction() as session:
         session.execute(update(Job).where(Job.id == uuid.UUID(job_id)).values(error_code="seen_by_refresh"))
-    page.wait_for_function("document.body.textContent.includes('seen_by_refresh')", timeout=15_000)
+    page.get_by_text("seen_by_refresh").first.wait_for(timeout=15_000)
     page.click("#live-switch")
     assert page.locator("#live-state").inner_text() == "Paused"
     page.context.close()

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_help import opened, serving, settings_for
@@ -79,17 +80,23 @@ def paths(scene: Scene, runtime: Runtime) -> list[str]:
 def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str]) -> None:
     """With the snapshot that all who look share: it costs its five once every few seconds."""
     asked: list[str] = []
+
+    def note(*told: Any) -> None:
+        asked.append(told[2])
+
     engines = [app.extensions[name].database.engine for name in ("akount", "console")]
-    for path in paths:
-        otto.get(path)
-        for engine in engines:
-            event.listen(engine, "before_cursor_execute", note := lambda *told: asked.append(told[2]))
-        asked.clear()
-        assert otto.get(path).status_code == 200
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        for path in paths:
+            otto.get(path)
+            asked.clear()
+            assert otto.get(path).status_code == 200
+            questions = [text for text in asked if not text.startswith(("BEGIN", "PRAGMA", "SELECT set_config"))]
+            assert len(questions) <= MOST_QUESTIONS, (path, questions)
+    finally:
         for engine in engines:
             event.remove(engine, "before_cursor_execute", note)
-        questions = [text for text in asked if not text.startswith(("BEGIN", "PRAGMA", "SELECT set_config"))]
-        assert len(questions) <= MOST_QUESTIONS, (path, questions)
 
 
 def test_a_list_page_with_all_it_loads_is_light(otto: Visitor, paths: list[str]) -> None:

@@ -12,6 +12,7 @@ from akount.identity.throttle import Throttle
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
+from akount.tasks.upkeep import Watchman
 from akount.watch import Watcher
 from config import Settings
 
@@ -34,6 +35,10 @@ def create_app(settings: Settings) -> Flask:
     runtime.on_close("probes", probes.close)
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
+
+    watchman = Watchman(runtime)
+    runtime.on_close("watchman", watchman.close)
+    app.before_request(watchman.wake)
 
     app.extensions["lookout"] = monitoring.Lookout()
     app.extensions["clerk"] = clerk.open_verifier(settings)

@@ -221,6 +221,12 @@ def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
     return [job_id for job_id in session.scalars(free).all() if _give_back_lost(session, abandoned[job_id], at)]
 
 
+def take_from(session: Session, worker: str) -> list[uuid.UUID]:
+    """active → waiting or failed for all that a worker holds who is taken for lost; the attempts count. Answers which."""
+    held = select(Job).where(Job.status == JobStatus.ACTIVE, Job.worker == worker).with_for_update(skip_locked=True)
+    return [job.id for job in session.scalars(held).all() if _give_back_lost(session, job, now())]
+
+
 def _is_abandoned(job: Job, at: dt.datetime) -> bool:
     if job.worker is None or job.lease_until is None or job.started_at is None:
         return False

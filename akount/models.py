@@ -45,7 +45,7 @@ class JobStatus(enum.StrEnum):
 
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
-_OVER = "status IN ('completed', 'failed', 'cancelled')"
+_KEPT = "status IN ('completed', 'failed', 'cancelled') AND archived_at IS NULL"
 _REVIEW = "status IN ('needs_review', 'manual_entry')"
 _OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
@@ -270,7 +270,9 @@ class Job(Base):
         ),
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
-        Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index(
+            "ix_jobs_kept", "queue", "status", "finished_at", "tenant_id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)
+        ),
         Index("ix_jobs_due", "queue", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
         Index("ix_jobs_created", "created_at", "id"),
         Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
@@ -401,6 +403,8 @@ class WorkerProcess(Base):
     started_at: Mapped[dt.datetime] = mapped_column(default=now)
     seen_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
     stopped_at: Mapped[dt.datetime | None]
+    drain_at: Mapped[dt.datetime | None]
+    "since when it is to take no more jobs, and end"
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
     "what it reads"
 
@@ -698,6 +702,9 @@ class AuditEntry(Base):
     __tablename__ = "audit_log"
     __table_args__ = (
         Index("ix_audit_log_tenant", "tenant_id", "created_at"),
+        Index("ix_audit_log_created", "created_at", "id"),
+        Index("ix_audit_log_actor", "actor", "created_at"),
+        Index("ix_audit_log_action", "action", "created_at"),
         Index("ix_audit_log_target", "target", "created_at"),
     )
     id: Mapped[uuid.UUID] = _id()

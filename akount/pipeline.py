@@ -68,6 +68,8 @@ class Pulse(threading.Thread):
         self._held: Claim | None = None
         self._progress = 0
         self._ending = False
+        self.draining = False
+        "somebody has asked this worker to take no more jobs, and to end"
 
     @contextmanager
     def keeping(self, held: Claim) -> Iterator[None]:
@@ -118,7 +120,7 @@ class Pulse(threading.Thread):
         self._told = time.monotonic()
         held = self._held
         with suppress(AkountError), self._runtime.database.transaction() as session:
-            workers.tell(session, self._name, self._queue, held.job_id if held else None)
+            self.draining = workers.tell(session, self._name, self._queue, held.job_id if held else None)
 
     def _keep(self, held: Claim) -> None:
         lease = self._runtime.settings.lease_seconds

@@ -4,12 +4,13 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-SEEN = "current_setting('akount.tenant', true) IN ('*', tenant_id::text)"
+SAID = "current_setting('akount.tenant', true)"
+SEEN = f"CASE WHEN {SAID} = '*' THEN true ELSE {SAID} = tenant_id::text END"
 
 
 def _json() -> sa.JSON:

@@ -6,12 +6,13 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-SEEN = "current_setting('akount.tenant', true) IN ('*', tenant_id::text)"
+SAID = "current_setting('akount.tenant', true)"
+SEEN = f"CASE WHEN {SAID} = '*' THEN true ELSE {SAID} = tenant_id::text END"
 NEW_TABLES = ("counterparty_accounts", "lessons")
 
 

@@ -247,6 +247,12 @@ def consent_history(session: Session, actor: Actor) -> list[AuditEntry]:
     return list(session.scalars(select(AuditEntry).where(*mine).order_by(AuditEntry.created_at.desc()).limit(1000)))
 
 
+def set_plan(session: Session, tenant_id: uuid.UUID, plan: str | None) -> None:
+    """What a tenant has bought, from now on; None: nothing is counted."""
+    _tenant(session, tenant_id).plan = plan
+    note(session, SHELL, "tenant.plan", f"tenant:{tenant_id}", plan or "none", tenant_id=tenant_id)
+
+
 def set_routing(session: Session, call: Call, changes: Mapping[str, int | None]) -> Tenant:
     """Changes from which confidence and up to which total the tenant's drafts may be made without review; None: as the
     service has it."""

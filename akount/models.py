@@ -127,11 +127,23 @@ class Tenant(Base):
     name: Mapped[str] = mapped_column(String(200))
     clerk_org_id: Mapped[str | None] = mapped_column(String(64), unique=True)
     "the organisation of Clerk whose members are at home here"
+    plan: Mapped[str | None] = mapped_column(String(20))
+    "see plans.py; none: it sends what it likes"
     auto_create_confidence: Mapped[int | None]
     "from here a draft may be made without review; none: as the service has it"
     auto_create_limit: Mapped[int | None] = mapped_column(BigInteger)
     "largest total of such a draft, in units of its own currency; none: as the service has it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Usage(Base):
+    """How many documents a tenant with a plan has sent in a month."""
+
+    __tablename__ = "usage"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    month: Mapped[dt.date] = mapped_column(primary_key=True)
+    "its first day"
+    documents: Mapped[int]
 
 
 class Entity(Base):

@@ -13,10 +13,10 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import antivirus, backlog, idempotency, intake, ledger, logs, operations
+from akount import antivirus, backlog, idempotency, intake, ledger, logs, operations, plans
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
-from akount.errors import Conflict, NotFound
+from akount.errors import Conflict, LimitExceeded, NotFound
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -50,11 +50,11 @@ def submit(
 ) -> Submission:
     """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document, and the
     same idempotency key has the same answer (E8): these cost nothing. Else it takes a slot of the tenant's minute, or
-    raises LimitExceeded (R10).
+    raises LimitExceeded (R10), as when the month of its plan is used up.
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
     actor = call.actor
-    media_type = intake.admit(incoming, runtime.settings.max_upload_bytes)
+    media_type = intake.admit(incoming, incoming.limit)
     with runtime.database.snapshot() as session:
         entity = entity_of(session, actor.tenant, entity_id)
         sent = None if idempotency_key is None else keyed(actor.tenant, idempotency_key, kind.name, entity.id, incoming.sha256)
@@ -85,6 +85,9 @@ def submit(
                 idempotency.keep(session, sent, job.id, duplicate=False)
     except IntegrityError:
         return _raced(runtime, kind, document, sent)
+    except LimitExceeded:
+        runtime.storage.delete(document.storage_key)
+        raise
     runtime.bells[kind.queue].ring(job.id)
     log.info(
         "document submitted", job=str(job.id), document=str(document.id), queue=kind.queue, size=document.size, type=media_type
@@ -101,6 +104,7 @@ def _clear(runtime: Runtime, incoming: Incoming, media_type: str) -> None:
 
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
+    plans.take(session, document.tenant_id)
     write(session, document)
     turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(
@@ -157,6 +161,12 @@ _JOB_OF = _JOB_OF.where(*(_DOCUMENTS.c[name] == bindparam(f"the_{name}") for nam
 def _known(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str) -> Job | None:
     found = session.scalar(_JOB_OF, {"the_entity_id": entity_id, "the_kind": kind.name, "the_sha256": sha256})
     return None if found is None else session.get_one(Job, found)
+
+
+def largest(runtime: Runtime, actor: Actor) -> int:
+    """Bytes of the largest file that the actor's tenant may send."""
+    with runtime.database.glance() as session:
+        return plans.allowance(session, actor.tenant, runtime.settings.max_upload_bytes).size
 
 
 def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:

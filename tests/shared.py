@@ -24,6 +24,7 @@ from akount.models import (
     Record,
     RecordLine,
     Schedule,
+    Usage,
     WorkerProcess,
 )
 from conftest import postgres_copy
@@ -31,6 +32,7 @@ from conftest import postgres_copy
 WORK: tuple[type[Base], ...] = (
     Alert,
     Operation,
+    Usage,
     Lesson,
     Correction,
     FailureNote,

@@ -30,7 +30,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "watch",
         "pools",
     ),
-    ("corrections", "failures", "intake", "operations", "schedules", "search", "transfer", "workers"),
+    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "workers"),
     ("census", "identity", "lifecycle"),
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),

@@ -199,6 +199,16 @@ class RoutingSchema(Schema):
     limit = fields.Integer(data_key="autoCreateLimit")
 
 
+class UsageSchema(Schema):
+    """The tenant's plan and what is used of this month; no documents allowed named: any number."""
+
+    plan = fields.String(allow_none=True)
+    documents = fields.Integer(attribute="allowance.documents", allow_none=True)
+    used = fields.Integer()
+    max_bytes = fields.Integer(attribute="allowance.size", data_key="maxBytes")
+    resets_at = Instant(data_key="resetsAt")
+
+
 class ConsentChangeSchema(Schema):
     """One time that somebody gave or took back consent: what held from then on."""
 

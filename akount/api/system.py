@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields
 
-from akount import accounts, scans
+from akount import accounts, plans, scans
 from akount.accounts import Permission, membership, set_consent
 from akount.api.contract import says, takes
 from akount.api.cursors import cursor, position
 from akount.api.guards import call, needs, runtime
-from akount.api.record_schemas import ConsentHistorySchema, RoutingBody, RoutingSchema
+from akount.api.record_schemas import ConsentHistorySchema, RoutingBody, RoutingSchema, UsageSchema
 from akount.api.schemas import FailedPageSchema, FailedQuery, OperationSchema, RetryBody, StartedSchema
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters, Page
@@ -58,6 +58,16 @@ def consent_history() -> Response:
     with runtime().database.snapshot() as session:
         found = accounts.consent_history(session, call().actor)
     return jsonify(ConsentHistorySchema().dump({"items": found}))
+
+
+@bp.get("/usage")
+@needs(Permission.VIEW)
+@says(_200=UsageSchema)
+def usage() -> Response:
+    """The tenant's plan, what is used of it this month, and when it begins anew."""
+    with runtime().database.snapshot() as session:
+        found = plans.standing(session, call().actor.tenant, runtime().settings.max_upload_bytes)
+    return jsonify(UsageSchema().dump(found))
 
 
 @bp.get("/routing")

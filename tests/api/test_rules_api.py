@@ -41,6 +41,7 @@ EXPORTS = {f"GET /api/business/{kind.plural}/export" for kind in KINDS.values()}
 OWN_BUSINESS = EXPORTS | {
     "GET /api/system/consent",
     "GET /api/system/routing",
+    "GET /api/system/usage",
     "GET /api/system/consent/history",
     "GET /api/system/keys",
     "GET /api/session",

@@ -283,6 +283,16 @@ def discard(session: Session, job: Job, reason: str) -> None:
         raise Conflict("Only a failed job that was not discarded before can be discarded.", code="wrong_status")
 
 
+def erase(session: Session, job: Job, reason: str) -> None:
+    """Its document is to be forgotten: a job that waits or runs is taken back, a dead letter discarded, and what it says of
+    the document's content goes. Who reads it at this moment is told at its next beat."""
+    at = now()
+    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+    _moved(session, _move(Job.id == job.id, expected).values(**_end() | {"status": JobStatus.CANCELLED}))
+    gone = {"result": None, "error_detail": None, "discarded_at": at, "discard_reason": reason}
+    session.execute(update(Job).where(Job.id == job.id).values(version=Job.version + 1, **gone))
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
     """Which failed jobs are meant; what is None or empty does not count. Discarded ones never are."""

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, Uuid, and_, literal, or_, select, true, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from akount.drafts import name_key
+from akount.counterparties import name_key
 from akount.models import Counterparty, Document, Job, JobStatus, Record, Tenant
 
 MOST = 20

@@ -18,7 +18,9 @@ from akount.admin import (
     limits,
     operations,
     overview,
+    papers,
     queues,
+    review,
     schedules,
     search,
     shell,
@@ -30,7 +32,7 @@ from akount.census import Board
 from akount.lifecycle import Runtime
 
 PAGES = (
-    *(overview, queues, jobs, failures, operations, search),
+    *(overview, queues, jobs, failures, operations, review, papers, search),
     *(tenants, limits, workers, schedules, health, audit, access),
     door,
 )

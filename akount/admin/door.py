@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flask import Response, current_app, g, redirect, request, send_from_directory, url_for
+from werkzeug.exceptions import HTTPException
 
+from akount import logs
 from akount.admin.shell import (
     FORM_COOKIE,
     THEME_COOKIE,
@@ -29,6 +31,8 @@ from akount.api.problems import TITLES
 from akount.errors import AkountError, NotAllowed, NotFound, Refused, Unauthenticated
 from akount.identity import sessions
 from akount.identity.throttle import Throttle
+
+log = logs.get(__name__)
 
 STATIC = Path(__file__).parent / "static"
 YEAR_SECONDS = 31_536_000
@@ -175,6 +179,17 @@ def _refused(error: AkountError) -> Response:
     if error.code == "tenant_not_found":  # the tenant that was looked at is gone
         response.delete_cookie(guards.cookie_named(SCOPE_COOKIE), secure=runtime().settings.production)
     return response
+
+
+@bp.errorhandler(Exception)
+def _broken(error: Exception) -> Response:
+    """What nobody foresaw, and what the framework refuses, as a page too."""
+    if isinstance(error, HTTPException) and error.code == 404:
+        return _refused(NotFound("There is no such page in the console."))
+    if isinstance(error, HTTPException):
+        return error.get_response()  # type: ignore[return-value]
+    log.error("page failed by a fault of ours", exc_info=error)
+    return _refused(AkountError("Something went wrong on our side; tell us the request id."))
 
 
 def _to_the_door(error: AkountError) -> Response:

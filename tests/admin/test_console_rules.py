@@ -10,6 +10,7 @@ import pytest
 from api_help import Worker, opened, serving, settings_for
 from console_help import Visitor, visitor
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -22,7 +23,7 @@ from akount.identity import access, keys
 from akount.kinds import QUEUES
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
-from akount.models import Job, Role
+from akount.models import Job, Record, Role
 from akount.operations import Action
 from make import submitted
 from people import People, settle_in
@@ -104,9 +105,16 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
     with runtime.database.snapshot() as session:
         fingerprint = session.get_one(Job, job.id).fingerprint
     operation = scans.start_operation(runtime, people.ada.call, Action.RETRY, DeadLetters(), "")
+    worker = Worker(runtime)
+    read = submitted(runtime, people.ada)
+    worker.process(read.id)
+    worker.stop()
+    with runtime.database.snapshot() as session:
+        record_id = session.scalars(select(Record.id).where(Record.job_id == read.id)).one()
+    papers = {"document_id": read.document_id, "record_id": record_id}
     with runtime.database.snapshot() as session:
         key = keys.listed(session, people.ada.actor.tenant)[0]
-    own = {
+    own = papers | {
         "session_id": open_session(runtime, people),
         "key_id": key.id,
         "job_id": job.id,
@@ -173,7 +181,7 @@ def test_a_role_may_do_what_the_map_says(
     for page in guarded:
         answer = ask(who, page, things, csrf)
         refused = answer.status_code == 403
-        at_home = page.rule.endpoint == "admin.home" and not PERMISSIONS[role] & {Permission.OPERATE}
+        at_home = page.rule.endpoint == "admin.home" and not PERMISSIONS[role] & {Permission.OPERATE, Permission.ACT}
         assert refused is (not page.may(role) or at_home), (page, answer.text)
         if refused and not at_home:
             assert f"lacks the permission {page.permission}" in answer.text, page
@@ -187,7 +195,7 @@ def test_another_tenants_things_do_not_exist(
 ) -> None:
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, role)
     csrf = mallory.csrf()
-    ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id", "fingerprint"}
+    ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id", "fingerprint", "document_id", "record_id"}
     for page in guarded:
         answer = ask(mallory, page, ada_has, csrf)
         if page.rule.arguments & ours and page.may(role):

@@ -172,6 +172,17 @@ def test_a_read_only_console_shows_and_changes_nothing(settings: config.Settings
     app.extensions["akount"].close()
 
 
+def test_a_fault_of_ours_is_a_page_with_the_request_id(
+    app: Flask, runtime: Runtime, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = visitor(app, runtime.database, people.ada.actor.tenant, Role.OWNER)
+    monkeypatch.setattr("akount.listing.jobs", lambda *_args, **_more: 1 / 0)
+    answer = ada.get("/admin/jobs")
+    assert (answer.status_code, answer.content_type) == (500, "text/html; charset=utf-8")
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert "ZeroDivision" not in answer.text
+
+
 def test_the_theme_is_the_browsers(app: Flask, runtime: Runtime, people: People) -> None:
     ada = visitor(app, runtime.database, people.ada.actor.tenant, Role.OWNER)
     assert ada.post("/admin/theme", theme="dark", back="/admin/jobs").headers["Location"] == "/admin/jobs"

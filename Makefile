@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration bench bench-queue bench-edge stack rolling soak chaos clean
+.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot licences sbom audit openapi migration bench bench-queue bench-edge stack rolling soak chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,15 @@ errors: $(VENV)/dev ## write docs/errors.md again from what the code raises
 
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
+
+licences: $(VENV)/dev ## write docs/licences.md again: what is shipped, and by which licences
+	PYTHONPATH=. $(BIN)/python tools/supply.py licences
+
+sbom: $(VENV)/dev ## write build/sbom.json: a bill of materials of the lock, CycloneDX
+	PYTHONPATH=. $(BIN)/python tools/supply.py sbom
+
+audit: $(VENV)/dev ## known weaknesses of what is shipped; fails also when it cannot ask
+	PYTHONPATH=. $(BIN)/python tools/supply.py audit
 
 openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the specification
 	PYTHONPATH=. $(BIN)/python tools/freeze_openapi.py

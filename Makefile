@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot licences sbom audit openapi migration bench bench-queue bench-edge stack rolling soak chaos clean
+.PHONY: help run demo-check test test-s3 image-check check format lock samples errors screenshot licences sbom audit openapi migration bench bench-queue bench-edge stack rolling soak chaos clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(VENV)/dev ## install what the tests need and run them all
 
 test-s3: $(VENV)/dev ## the tests of the storage against a real S3 server: Ceph, unpacked below build/ (Debian)
 	PYTHONPATH=.:tests $(BIN)/python -m tools.ceph -- $(BIN)/python -m pytest -q tests/test_storage.py tests/test_transfer.py
+
+image-check: $(VENV)/dev ## the steps of the Dockerfile without Docker: built, started as a nobody, stopped
+	PYTHONPATH=.:tests $(BIN)/python -m tools.image_check
 
 check: $(VENV)/dev ## format, lint, types, tests: what CI runs
 	$(BIN)/ruff format --check .

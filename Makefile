@@ -11,7 +11,8 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 image-check check format lock samples errors screenshot licences sbom audit openapi migration bench bench-queue bench-edge stack rolling soak chaos clean
+.PHONY: help run demo-check test test-s3 image-check check format lock samples errors screenshot screenshots licences sbom audit openapi \
+  migration bench bench-queue bench-edge bench-console chaos hostile stack rolling soak clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +68,9 @@ sbom: $(VENV)/dev ## write build/sbom.json: a bill of materials of the lock, Cyc
 audit: $(VENV)/dev ## known weaknesses of what is shipped; fails also when it cannot ask
 	PYTHONPATH=. $(BIN)/python tools/supply.py audit
 
+screenshots: $(VENV)/dev ## make the pictures of the console again (needs chromium)
+	PYTHONPATH=.:tests:tests/api $(BIN)/python tools/make_console_pictures.py
+
 openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the specification
 	PYTHONPATH=. $(BIN)/python tools/freeze_openapi.py
 
@@ -78,6 +82,9 @@ bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json
 
 bench-edge: $(VENV)/dev ## measure what the edge costs beside a bare Flask view (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.edge $(ARGS)
+
+bench-console: $(VENV)/dev ## measure the console with a million jobs; writes benchmarks/results/console.md (ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.million $(ARGS)
 
 bench: $(VENV)/dev $(BULLMQ)/node_modules/.package-lock.json ## measure the service beside the original's design in Node; writes benchmarks/results/bench.md (ARGS="--quick")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.service $(ARGS)
@@ -97,6 +104,9 @@ CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS))
 
 chaos: $(VENV)/dev ## kill processes and servers at random and prove that no document is lost or doubled
 	PYTHONPATH=.:tests $(BIN)/python -m tools.chaos $(CHAOS)
+
+hostile: $(VENV)/dev ## throw hostile files at the service: our own, or those of a folder (HOSTILE=path, ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m tools.hostile $(HOSTILE) $(ARGS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) $(RIVALS) $(BULLMQ)/node_modules var build .pytest_cache .mypy_cache .ruff_cache

@@ -222,10 +222,19 @@ class Document(Base):
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
+    "bytes that are stored"
     sha256: Mapped[str] = mapped_column(String(64))
+    "of what was sent: the same bytes are the same document"
+    stored_sha256: Mapped[str | None] = mapped_column(String(64))
+    "of what is stored, where that is less: a photo without its metadata"
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+    @property
+    def checksum(self) -> str:
+        """What the stored file is checked against."""
+        return self.stored_sha256 or self.sha256
 
 
 class Job(Base):

@@ -1,15 +1,18 @@
 """The door: what a worker would refuse for the way it is built is refused at once, in the worker's words (E5)."""
 
 import contextlib
+import dataclasses
 import io
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from akount import intake, photos
 from akount.errors import Unreadable
@@ -19,9 +22,10 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document
 from akount.storage import Incoming, LocalStorage
 from akount.tasks.queues import hang_bells
-from conftest import make_settings
-from make import SAMPLES, pdf, sent
+from conftest import make_settings, web_application
+from make import BILL, SAMPLES, pdf, sent
 from people import People, settle_in
+from servers import free_port
 
 UBL = b'<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"/>'
 LIMITS = Limits(seconds=20, max_pages=3, max_pixels=1_000_000)
@@ -194,3 +198,31 @@ def test_a_file_that_is_kept_as_it_came_has_one_checksum(runtime: Runtime, peopl
 
 def test_every_type_of_picture_is_cleaned() -> None:
     assert {found for found, _ in intake._SIGNATURES if found.startswith("image/")} == photos.FORMATS
+
+
+@pytest.fixture(scope="module")
+def client(runtime: Runtime) -> Iterator[FlaskClient]:
+    app = web_application(runtime.settings)
+    yield app.test_client()
+    app.extensions["akount"].close()
+
+
+def post(client: FlaskClient, people: People, data: bytes) -> TestResponse:
+    url = f"/api/business/{BILL.plural}/scan"
+    return client.post(url, headers=people.ada.headers, data={"file": (io.BytesIO(data), "a.pdf")})
+
+
+def test_over_http_a_refusal_has_its_code_and_a_sentence(client: FlaskClient, people: People) -> None:
+    answer = post(client, people, REFUSED["XML with a document type"][0]())
+    assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
+    assert answer.json["code"] == "xml_doctype"
+    assert "must not" in answer.json["detail"]
+
+
+def test_over_http_nothing_comes_in_while_nobody_looks_for_viruses(client: FlaskClient, people: People) -> None:
+    opened = client.application.extensions["akount"]
+    before = opened.settings
+    opened.settings = dataclasses.replace(before, clamav_host="127.0.0.1", clamav_port=free_port())
+    answer = post(client, people, pdf())
+    opened.settings = before
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "antivirus_unavailable", "30")

@@ -64,7 +64,7 @@ REFUSED = {
         "too_many_pages",
     ),
     "too many pixels": (lambda: picture("PNG", (1001, 1000)), "too_many_pixels"),
-    "too small": (lambda: picture("JPEG", (99, 400)), "too_small"),
+    "too small": (lambda: picture("JPEG", (63, 400)), "too_small"),
     "a signature and nothing else": (lambda: b"\x89PNG\r\n\x1a\n", "damaged"),
     "a WebP of noise": (lambda: b"RIFF\x40\0\0\0WEBPVP8 " + bytes(range(60)), "damaged"),
     "XML that was cut off": (lambda: UBL[:-2], "malformed_xml"),
@@ -77,7 +77,7 @@ REFUSED = {
 }
 TAKEN = {
     "a PDF that may not be changed": lambda: locked(user_password="", owner_password="x"),
-    "a picture of the least size": lambda: picture("PNG", (100, 100)),
+    "a picture of the least size": lambda: picture("PNG", (64, 64)),
     "a WebP": lambda: picture("WEBP"),
     "an electronic document": lambda: UBL,
 }
@@ -122,6 +122,17 @@ def test_the_door_and_the_worker_refuse_with_the_same_words(
             worker.read(file.file, kind)
     assert at_the_door.value.code == in_the_worker.value.code == code
     assert at_the_door.value.detail == in_the_worker.value.detail
+
+
+@pytest.mark.parametrize("side", [64, 99])
+def test_a_narrow_strip_comes_in_and_its_job_says_that_it_is_too_small(
+    side: int, opener: SharedSandbox, worker: Sandbox, tmp_path: Path
+) -> None:
+    with came(tmp_path, picture("PNG", (side, 300))) as file:
+        intake.look(opener, file, "image/png", 5)
+        with pytest.raises(Unreadable) as refused:
+            worker.read(file.file, "image/png")
+    assert refused.value.code == "too_small"
 
 
 @pytest.mark.parametrize("name", TAKEN)

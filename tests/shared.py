@@ -6,25 +6,38 @@ from sqlalchemy import delete, event
 from akount import db
 from akount.db import Database
 from akount.models import (
+    Alert,
     Attempt,
     Base,
+    Correction,
     Counterparty,
+    CounterpartyAccount,
     Decision,
     Document,
     FailureNote,
+    HistoryRow,
     IdempotencyKey,
     Job,
+    Lesson,
     Operation,
     Pause,
     Record,
     RecordLine,
+    Schedule,
+    Usage,
     WorkerProcess,
 )
 from conftest import postgres_copy
 
 WORK: tuple[type[Base], ...] = (
+    Alert,
     Operation,
+    Usage,
+    Lesson,
+    Correction,
     FailureNote,
+    HistoryRow,
+    Schedule,
     RecordLine,
     Decision,
     Record,
@@ -33,6 +46,7 @@ WORK: tuple[type[Base], ...] = (
     IdempotencyKey,
     Job,
     Document,
+    CounterpartyAccount,
     Counterparty,
     Pause,
 )

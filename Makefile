@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot screenshots openapi migration bench-queue bench-edge bench-console chaos clean bench stack rolling soak
+.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration bench bench-queue bench-edge stack rolling soak chaos clean screenshots bench-console
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,7 +70,20 @@ bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json
 bench-edge: $(VENV)/dev ## measure what the edge costs beside a bare Flask view (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.edge $(ARGS)
 
-.PHONY: bench-console: $(VENV)/dev ## measure the console with a million jobs; writes benchmarks/results/console.md (ARGS="--help") PYTHONPATH=.:tests $(BIN)/python -m benchmarks.million $(ARGS) bench: $(BULLMQ)/node_modules/.package-lock.json service beside original's design in Node; benchmarks/results/bench.md (ARGS="--quick") benchmarks.service stack: nginx, web servers, workers, Postgres, Redis without Docker, until Ctrl-C @PYTHONPATH=.:tests exec tools.stack rolling: restart everything turn under 20,000 requests through nginx: none may fail (ARGS="--requests 2000") tools.stack.rolling soak: mixed load restarts for MINUTES=120: memory, descriptors, connections and queues must be flat tools.stack.soak --minutes $(or $(MINUTES),120) --results $(RESULTS),benchmarks/results)
+bench-console: $(VENV)/dev ## measure the console with a million jobs; writes benchmarks/results/console.md (ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.million $(ARGS)
+
+bench: $(VENV)/dev $(BULLMQ)/node_modules/.package-lock.json ## measure the service beside the original's design in Node; writes benchmarks/results/bench.md (ARGS="--quick")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.service $(ARGS)
+
+stack: $(VENV)/dev ## nginx, web servers, workers, Postgres, Redis without Docker, until Ctrl-C (ARGS="--help")
+	@PYTHONPATH=.:tests exec $(BIN)/python -m tools.stack $(ARGS)
+
+rolling: $(VENV)/dev ## restart everything in turn under 20,000 requests through nginx: none may fail (ARGS="--requests 2000")
+	PYTHONPATH=.:tests $(BIN)/python -m tools.stack.rolling $(ARGS)
+
+soak: $(VENV)/dev ## mixed load with restarts for MINUTES=120: memory, descriptors, connections and queues must be flat
+	PYTHONPATH=.:tests $(BIN)/python -m tools.stack.soak --minutes $(or $(MINUTES),120) --results $(or $(RESULTS),benchmarks/results)
 
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
   $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \

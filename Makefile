@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration bench bench-queue bench-edge stack rolling soak chaos clean screenshots bench-console
+.PHONY: help run demo-check test check format lock samples errors screenshot screenshots openapi migration bench-queue bench-edge bench-console chaos hostile test-s3 bench stack rolling soak clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS))
 
 chaos: $(VENV)/dev ## kill processes and servers at random and prove that no document is lost or doubled
 	PYTHONPATH=.:tests $(BIN)/python -m tools.chaos $(CHAOS)
+
+hostile: $(VENV)/dev ## throw hostile files at the service: our own, or those of a folder (HOSTILE=path, ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m tools.hostile $(HOSTILE) $(ARGS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) $(RIVALS) $(BULLMQ)/node_modules var build .pytest_cache .mypy_cache .ruff_cache

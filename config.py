@@ -230,6 +230,9 @@ class Settings:
     clamav_port: int = setting(_number(1, 65535), 3310, "its port")
     # uploads and reading
     max_upload_bytes: int = setting(_number(1024), 10_485_760, "largest file, in bytes")
+    intake_seconds: int = setting(
+        _number(0, 30), 2, "so long an upload is looked at before it is taken in, at most; 0: only the workers look"
+    )
     max_pages: int = setting(_number(), 50, "most pages of a document")
     max_pixels: int = setting(_number(), 60_000_000, "most pixels of an image")
     scan_timeout_seconds: int = setting(_number(1, 3600), 60, "hard limit of one attempt at a document")

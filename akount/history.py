@@ -79,12 +79,16 @@ class Point:
 
     def add(self, row: Any) -> None:
         """What a row tells of these minutes, or of a part of them."""
+        self.tally(row)
+        self.sample({name: getattr(row, name) for name in _SAMPLES})
+
+    def tally(self, row: Any) -> None:
+        """The same, without what there was at an instant."""
         self.known = True
         for name in _COUNTED.values():
             setattr(self, name, getattr(self, name) + getattr(row, name))
         self.waits.merge([Distribution(row.waits)])
         self.runs.merge([Distribution(row.runs)])
-        self.sample({name: getattr(row, name) for name in _SAMPLES})
 
     def sample(self, seen: dict[str, Any]) -> None:
         """What there was at an instant of these minutes: the most counts."""
@@ -158,16 +162,17 @@ def totals(points: Iterable[Point]) -> Point | None:
 
 
 def of_tenants(session: Session, tenants: Sequence[uuid.UUID], span: Span) -> dict[uuid.UUID, Point]:
-    """What became of the jobs of each of these tenants in the whole of a span, in one question; for a list of tenants."""
+    """What became of the jobs of each of these tenants in the whole of a span, in one question; for a list of tenants.
+    Without what there was at an instant."""
     resolution, minutes, count = _SERIES[span]
     resolution = HOUR if resolution == QUARTER else resolution  # a quarter of the rows
     length = dt.timedelta(minutes=minutes * count)
     first = _floor(now() - length, resolution)
+    columns = (HistoryRow.tenant_id, HistoryRow.waits, HistoryRow.runs, *(getattr(HistoryRow, name) for name in _COUNTED.values()))
+    query = select(*columns).where(HistoryRow.minutes == resolution, HistoryRow.at >= first, HistoryRow.tenant_id.in_(tenants))
     found: dict[uuid.UUID, Point] = {}
-    query = select(HistoryRow).where(HistoryRow.minutes == resolution, HistoryRow.at >= first)
-    for row in session.scalars(query.where(HistoryRow.tenant_id.in_(tenants))):
-        if row.tenant_id is not None:
-            found.setdefault(row.tenant_id, Point(first, minutes * count)).add(row)
+    for row in session.execute(query):
+        found.setdefault(row.tenant_id, Point(first, minutes * count)).tally(row)
     return found
 
 
@@ -206,14 +211,15 @@ def roll_minutes(session: Session) -> int:
     start = _resume(session, MINUTE, _floor(at, MINUTE) - SETTLED)
     minutes = [start + dt.timedelta(minutes=place) for place in range(int((at - start) // dt.timedelta(minutes=1)) + 1)]
     points: dict[Key, Point] = {(minute, queue, None): Point(minute, MINUTE) for minute in minutes for queue in QUEUES}
-    for row in session.scalars(select(HistoryRow).where(HistoryRow.minutes == MINUTE, HistoryRow.at >= start)):
+    kept = _rows(session, MINUTE, start)
+    for row in kept:
         _point_of(points, (row.at, row.queue, row.tenant_id)).sample({name: getattr(row, name) for name in _SAMPLES})
     looked = _count(session, start, points)
     for (queue, tenant), seen in _seen(session, at).items():
         held = _point_of(points, (minutes[-1], queue, tenant))
         for name, value in seen.items():  # the latest number counts, so that a page can tell how it stands
             setattr(held, name, max(value, held.oldest_wait or 0.0) if name == "oldest_wait" else value)
-    _replace(session, MINUTE, start, points)
+    _replace(session, MINUTE, kept, points)
     return looked
 
 
@@ -239,10 +245,10 @@ def roll_hours(session: Session) -> int:
         settled = _floor(now() - SETTLED - dt.timedelta(minutes=finer), resolution)
         start = _resume(session, resolution, settled)
         points: dict[Key, Point] = {}
-        for row in session.scalars(select(HistoryRow).where(HistoryRow.minutes == finer, HistoryRow.at >= start)):
+        for row in _rows(session, finer, start):
             key = (_floor(row.at, resolution), row.queue, row.tenant_id)
             points.setdefault(key, Point(key[0], resolution)).add(row)
-        _replace(session, resolution, start, points)
+        _replace(session, resolution, _rows(session, resolution, start), points)
         written += len(points)
     return written
 
@@ -297,19 +303,32 @@ def _seen(session: Session, at: dt.datetime) -> dict[tuple[str, uuid.UUID | None
     return seen
 
 
-def _replace(session: Session, resolution: int, start: dt.datetime, points: dict[Key, Point]) -> None:
-    session.execute(delete(HistoryRow).where(HistoryRow.minutes == resolution, HistoryRow.at >= start))
-    rows: Sequence[dict[str, Any]] = [
-        {
-            "minutes": resolution,
-            "at": key[0],
-            "queue": key[1],
-            "tenant_id": key[2],
-            "waits": point.waits.as_json(),
-            "runs": point.runs.as_json(),
-            **{name: getattr(point, name) for name in (*_COUNTED.values(), *_SAMPLES)},
-        }
-        for key, point in points.items()
+def _rows(session: Session, resolution: int, start: dt.datetime) -> Sequence[Any]:
+    """What is kept of these minutes and later; plain columns, there are many."""
+    names = ("id", "at", "queue", "tenant_id", "waits", "runs", *_COUNTED.values(), *_SAMPLES)
+    columns = (getattr(HistoryRow, name) for name in names)
+    return session.execute(select(*columns).where(HistoryRow.minutes == resolution, HistoryRow.at >= start)).all()
+
+
+def _replace(session: Session, resolution: int, kept: Sequence[Any], points: dict[Key, Point]) -> None:
+    """Puts the points in the place of what was kept of their minutes; what is as it was is left alone."""
+    wanted = {key: _values(point) for key, point in points.items()}
+    same = {key for row in kept if _values(row) == wanted.get(key := (row.at, row.queue, row.tenant_id))}
+    gone = [row.id for row in kept if (row.at, row.queue, row.tenant_id) not in same]
+    if gone:
+        session.execute(delete(HistoryRow).where(HistoryRow.id.in_(gone)))
+    rows = [
+        {"minutes": resolution, "at": key[0], "queue": key[1], "tenant_id": key[2], **values}
+        for key, values in wanted.items()
+        if key not in same
     ]
     if rows:
         session.execute(inserting(HistoryRow), rows)
+
+
+def _values(one: Any) -> dict[str, Any]:
+    """What is kept of a point, or was kept as a row."""
+    told = {name: getattr(one, name) for name in (*_COUNTED.values(), *_SAMPLES)}
+    spread = (one.waits, one.runs)
+    waits, runs = (held.as_json() if isinstance(held, Distribution) else held for held in spread)
+    return told | {"waits": waits, "runs": runs}

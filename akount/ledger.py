@@ -221,6 +221,12 @@ def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
     return [job_id for job_id in session.scalars(free).all() if _give_back_lost(session, abandoned[job_id], at)]
 
 
+def take_from(session: Session, worker: str) -> list[uuid.UUID]:
+    """active → waiting or failed for all that a worker holds who is taken for lost; the attempts count. Answers which."""
+    held = select(Job).where(Job.status == JobStatus.ACTIVE, Job.worker == worker).with_for_update(skip_locked=True)
+    return [job.id for job in session.scalars(held).all() if _give_back_lost(session, job, now())]
+
+
 def _is_abandoned(job: Job, at: dt.datetime) -> bool:
     if job.worker is None or job.lease_until is None or job.started_at is None:
         return False
@@ -275,6 +281,16 @@ def discard(session: Session, job: Job, reason: str) -> None:
     values = {"discarded_at": now(), "discard_reason": reason}
     if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)).values(**values)):
         raise Conflict("Only a failed job that was not discarded before can be discarded.", code="wrong_status")
+
+
+def erase(session: Session, job: Job, reason: str) -> None:
+    """Its document is to be forgotten: a job that waits or runs is taken back, a dead letter discarded, and what it says of
+    the document's content goes. Who reads it at this moment is told at its next beat."""
+    at = now()
+    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+    _moved(session, _move(Job.id == job.id, expected).values(**_end() | {"status": JobStatus.CANCELLED}))
+    gone = {"result": None, "error_detail": None, "discarded_at": at, "discard_reason": reason}
+    session.execute(update(Job).where(Job.id == job.id).values(version=Job.version + 1, **gone))
 
 
 @dataclass(frozen=True, slots=True)

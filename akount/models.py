@@ -45,7 +45,7 @@ class JobStatus(enum.StrEnum):
 
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
-_OVER = "status IN ('completed', 'failed', 'cancelled')"
+_KEPT = "status IN ('completed', 'failed', 'cancelled') AND archived_at IS NULL"
 _REVIEW = "status IN ('needs_review', 'manual_entry')"
 _OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
@@ -127,7 +127,23 @@ class Tenant(Base):
     name: Mapped[str] = mapped_column(String(200))
     clerk_org_id: Mapped[str | None] = mapped_column(String(64), unique=True)
     "the organisation of Clerk whose members are at home here"
+    plan: Mapped[str | None] = mapped_column(String(20))
+    "see plans.py; none: it sends what it likes"
+    auto_create_confidence: Mapped[int | None]
+    "from here a draft may be made without review; none: as the service has it"
+    auto_create_limit: Mapped[int | None] = mapped_column(BigInteger)
+    "largest total of such a draft, in units of its own currency; none: as the service has it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Usage(Base):
+    """How many documents a tenant with a plan has sent in a month."""
+
+    __tablename__ = "usage"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    month: Mapped[dt.date] = mapped_column(primary_key=True)
+    "its first day"
+    documents: Mapped[int]
 
 
 class Entity(Base):
@@ -234,10 +250,22 @@ class Document(Base):
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
+    "bytes that are stored"
     sha256: Mapped[str] = mapped_column(String(64))
+    "of what was sent: the same bytes are the same document"
+    stored_sha256: Mapped[str | None] = mapped_column(String(64))
+    "of what is stored, where that is less: a photo without its metadata"
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    erased_at: Mapped[dt.datetime | None]
+    "the file and what was read are gone, at somebody's wish; this line is the tombstone, without name and checksum"
+    erased_by: Mapped[str | None] = mapped_column(String(80))
+
+    @property
+    def checksum(self) -> str:
+        """What the stored file is checked against."""
+        return self.stored_sha256 or self.sha256
 
 
 class Job(Base):
@@ -254,7 +282,9 @@ class Job(Base):
         ),
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
-        Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index(
+            "ix_jobs_kept", "queue", "status", "finished_at", "tenant_id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)
+        ),
         Index("ix_jobs_due", "queue", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
         Index("ix_jobs_created", "created_at", "id"),
         Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
@@ -385,6 +415,8 @@ class WorkerProcess(Base):
     started_at: Mapped[dt.datetime] = mapped_column(default=now)
     seen_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
     stopped_at: Mapped[dt.datetime | None]
+    drain_at: Mapped[dt.datetime | None]
+    "since when it is to take no more jobs, and end"
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
     "what it reads"
 
@@ -504,7 +536,8 @@ class Counterparty(Base):
 
     __tablename__ = "counterparties"
     __table_args__ = (
-        UniqueConstraint("entity_id", "role", "name_key"),
+        UniqueConstraint("entity_id", "role", "name_key", "distinct_by"),
+        UniqueConstraint("entity_id", "role", "tax_id"),
         Index("ix_counterparties_name", "tenant_id", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
     )
     id: Mapped[uuid.UUID] = _id()
@@ -515,8 +548,49 @@ class Counterparty(Base):
     name: Mapped[str] = mapped_column(String(300))
     name_key: Mapped[str] = mapped_column(String(300))
     "the name folded: case, accents, punctuation and legal form gone"
+    distinct_by: Mapped[str] = mapped_column(String(40), default="")
+    "the tax id or IBAN of one that has the name of another and is not the same; empty for the first of a name"
     tax_id: Mapped[str | None] = mapped_column(String(40))
+    "capitals and digits"
+    suspicion: Mapped[str | None] = mapped_column(Text)
+    "why it may be a fraud, until a person approves a record of it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class CounterpartyAccount(Base):
+    """A bank account of a counterparty; its role and entity stand here too, so that an account has one owner there."""
+
+    __tablename__ = "counterparty_accounts"
+    __table_args__ = (UniqueConstraint("entity_id", "role", "iban"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    counterparty_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    iban: Mapped[str] = mapped_column(String(40))
+    "capitals and digits"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Lesson(Base):
+    """What a correction has taught about documents of a counterparty, for one tenant (lessons.py)."""
+
+    __tablename__ = "lessons"
+    __table_args__ = (UniqueConstraint("tenant_id", "role", "sort", "key", "field"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    sort: Mapped[str] = mapped_column(String(20))
+    "what the counterparty is recognised by: name, tax_id or iban"
+    key: Mapped[str] = mapped_column(String(300))
+    field: Mapped[str] = mapped_column(String(20))
+    "name, tax_id, currency or date_order"
+    machine: Mapped[str | None] = mapped_column(Text)
+    "what the machine had found"
+    value: Mapped[str] = mapped_column(Text)
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    "the approved record that taught it"
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class Record(Base):
@@ -538,6 +612,8 @@ class Record(Base):
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
     counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"))
+    duplicate_of: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "an older record that looks like the same document"
     counterparty_name: Mapped[str | None] = mapped_column(String(300))
     counterparty_tax_id: Mapped[str | None] = mapped_column(String(40))
     iban: Mapped[str | None] = mapped_column(String(40))
@@ -557,12 +633,20 @@ class Record(Base):
     evidence: Mapped[dict[str, Any]]
     checks: Mapped[list[Any]]
     warnings: Mapped[list[Any]]
+    learned: Mapped[dict[str, Any] | None]
+    "a field → what the machine had found where an earlier correction knew better, and the record that taught it"
     engine: Mapped[str] = mapped_column(String(40))
     model_version: Mapped[str] = mapped_column(String(100))
+    reviewed_by: Mapped[str | None] = mapped_column(String(80))
+    "who approved or rejected it"
+    reviewed_at: Mapped[dt.datetime | None]
+    review_reason: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, default=1)
+    "grows with every change: the ETag"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=now)
     lines: Mapped[list[RecordLine]] = relationship(order_by="RecordLine.position")
+    corrections: Mapped[list[Correction]] = relationship(order_by="Correction.created_at")
 
 
 class RecordLine(Base):
@@ -579,17 +663,37 @@ class RecordLine(Base):
     amount: Mapped[int | None] = mapped_column(BigInteger)
     tax_amount: Mapped[int | None] = mapped_column(BigInteger)
     tax_rate: Mapped[Decimal | None]
+    evidence: Mapped[dict[str, Any] | None]
+    "where the machine found it"
+
+
+class Correction(Base):
+    """A value of a record that a person changed: what stood there, what stands there since. The machine's evidence stays."""
+
+    __tablename__ = "corrections"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    field: Mapped[str] = mapped_column(String(40))
+    "as the API calls it"
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    'each `{"value": …}` as the API shows it'
+    actor: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class Decision(Base):
     """What the machine decided about a document, and on what grounds (S7)."""
 
     __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_log", "tenant_id", "created_at"),)
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
-    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    record_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "none: the record went with its document"
     input_hash: Mapped[str] = mapped_column(String(64))
     engine: Mapped[str] = mapped_column(String(40))
     engine_version: Mapped[str] = mapped_column(String(100))
@@ -610,6 +714,9 @@ class AuditEntry(Base):
     __tablename__ = "audit_log"
     __table_args__ = (
         Index("ix_audit_log_tenant", "tenant_id", "created_at"),
+        Index("ix_audit_log_created", "created_at", "id"),
+        Index("ix_audit_log_actor", "actor", "created_at"),
+        Index("ix_audit_log_action", "action", "created_at"),
         Index("ix_audit_log_target", "target", "created_at"),
     )
     id: Mapped[uuid.UUID] = _id()

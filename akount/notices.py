@@ -7,6 +7,7 @@ when a notice is sent twice.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -117,14 +118,13 @@ def _mail_server(settings: Settings) -> smtplib.SMTP:
         server: smtplib.SMTP = smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT, context=trust)
     else:
         server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT)
-    try:
+    with contextlib.ExitStack() as unless_ready:
+        unless_ready.callback(server.close)
         if settings.smtp_tls == "starttls":
             server.starttls(context=trust)
         if settings.smtp_username:
             server.login(settings.smtp_username, settings.smtp_password)
-    except BaseException:
-        server.close()
-        raise
+        unless_ready.pop_all()
     return server
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, Uuid, and_, literal, or_, select, true, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from akount.drafts import name_key
+from akount.counterparties import name_key
 from akount.models import Counterparty, Document, Job, JobStatus, Record, Tenant
 
 MOST = 20
@@ -125,6 +125,8 @@ def _files_and_numbers(session: Session, tenant_id: uuid.UUID | None, words: str
 def _of_parties(session: Session, tenant_id: uuid.UUID | None, words: str) -> Sequence[Any]:
     """The latest documents of vendors and clients whose name begins so."""
     key = name_key(words)
+    if len(key) < SHORTEST:
+        return []
     ids = _of_tenant(session, tenant_id, Counterparty.tenant_id, Counterparty.id, [(Counterparty.name_key, key)])
     parties = session.execute(select(Counterparty.id, Counterparty.role).where(Counterparty.id.in_(select(ids.c.found))))
     latest = [
@@ -162,10 +164,12 @@ def _of_tenant(
 
 
 def _begins(column: Any, beginning: str, *, postgres: bool) -> ColumnElement[bool]:
-    """In words that the database answers from an index: Postgres by LIKE (text_pattern_ops), SQLite by comparing."""
+    """In words that the database answers from an index. Of Postgres the operators of text_pattern_ops are named: LIKE, which
+    uses them too, is not leakproof and so does not reach the index of a table with row-level security."""
+    end = beginning + "\U0010ffff"
     if postgres:
-        return column.like(re.sub(r"([\\%_])", r"\\\1", beginning) + "%")  # type: ignore[no-any-return]
-    return and_(column >= beginning, column < beginning + "\U0010ffff")
+        return and_(column.op("~>=~", is_comparison=True)(beginning), column.op("~<~", is_comparison=True)(end))
+    return and_(column >= beginning, column < end)
 
 
 def _hit(row: Any, by: str) -> Hit:

@@ -1,4 +1,4 @@
--- A database as it is after two months of work. :NAME are numbers of filling.py; each part begins with its name.
+-- A database as it is after two months of work. Words after a colon are numbers of filling.py; each part begins with its name.
 
 -- part: helpers
 CREATE FUNCTION pg_temp.thing(kind int, number bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS

@@ -6,6 +6,7 @@ import hmac
 import json
 import socketserver
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,8 +24,10 @@ from akount.db import now
 from akount.errors import SettingsError, Unreadable
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime, open_runtime
-from akount.models import Alert, Job
+from akount.models import Alert, Job, Schedule
+from akount.tasks import upkeep
 from akount.tasks.queues import hang_bells
+from akount.tasks.upkeep import Watchman
 from conftest import make_settings
 from make import submitted
 from people import People, Person, settle_in
@@ -360,6 +363,39 @@ def test_without_anybody_to_tell_it_is_kept_all_the_same(
     assert alerts.watch(runtime) == {"troubles": 1, "told": 0, "not_told": 0}
     with runtime.database.snapshot() as session:
         assert [alert.told for alert in session.scalars(select(Alert))] == [{}]
+
+
+def test_a_web_process_looks_when_no_sweeper_has_come_and_only_then(runtime: Runtime, people: People) -> None:
+    waiting(runtime, people.ada, 1)
+    watchman = Watchman(runtime)
+    assert watchman.look()  # nobody has ever come
+    assert not watchman.look()
+    with runtime.database.snapshot() as session:
+        assert [alert.rule for alert in alerts.current(session)] == ["no_worker"]
+    with runtime.database.transaction() as session:
+        session.execute(update(Schedule).values(due_at=now() - dt.timedelta(minutes=2)))
+    assert watchman.look()
+
+
+def test_the_watchman_wakes_once_and_ends(runtime: Runtime, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "LOOK_SECONDS", 0.01)
+    waiting(runtime, people.ada, 1)
+    watchman = Watchman(runtime)
+    for _ in range(3):
+        watchman.wake()
+    ends = time.monotonic() + 20
+    while not troubles_kept(runtime) and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert [thread.name for thread in threading.enumerate()].count("watchman") == 1
+    watchman.close()
+    watchman.wake()
+    assert [thread.name for thread in threading.enumerate()].count("watchman") == 0
+    assert troubles_kept(runtime) == ["no_worker"]
+
+
+def troubles_kept(runtime: Runtime) -> list[str]:
+    with runtime.database.snapshot() as session:
+        return [alert.rule for alert in alerts.current(session)]
 
 
 @pytest.mark.parametrize(

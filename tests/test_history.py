@@ -206,13 +206,14 @@ def test_a_tenants_history_is_its_own(runtime: Runtime, people: People) -> None:
     assert {tenant: point.completed for tenant, point in found.items()} == {ada: 1, mallory: 2}
 
 
-def test_old_rows_are_forgotten_by_their_resolution(runtime: Runtime, people: People) -> None:
+def test_old_rows_are_forgotten_by_their_resolution(
+    runtime: Runtime, people: People, time_passes: Callable[[dt.timedelta], None]
+) -> None:
     rolled(runtime)
-    with runtime.database.transaction() as session:
-        for resolution, kept in history.KEPT.items():
-            old = now() - kept - dt.timedelta(hours=1)
-            session.execute(update(HistoryRow).where(HistoryRow.minutes == resolution, HistoryRow.queue == OTHER).values(at=old))
-    with runtime.database.transaction() as session:
-        assert history.prune(session) >= 3
-        left = session.execute(select(HistoryRow.minutes, HistoryRow.queue).distinct()).all()
-    assert {tuple(row) for row in left} == {(MINUTE, QUEUE), (QUARTER, QUEUE), (HOUR, QUEUE)}
+    left = []
+    for time in (dt.timedelta(hours=1), dt.timedelta(hours=5), dt.timedelta(days=3), dt.timedelta(days=33)):
+        time_passes(time)
+        with runtime.database.transaction() as session:
+            history.prune(session)
+            left.append(set(session.scalars(select(HistoryRow.minutes).distinct())))
+    assert left == [{MINUTE, QUARTER, HOUR}, {QUARTER, HOUR}, {HOUR}, set()]

@@ -8,11 +8,34 @@ from dataclasses import replace
 from flask import Flask, url_for
 
 from akount import __version__, pools
-from akount.admin import door, failures, jobs, operations, overview, queues, search, shell, words
+from akount.admin import (
+    access,
+    audit,
+    door,
+    failures,
+    health,
+    jobs,
+    limits,
+    operations,
+    overview,
+    papers,
+    queues,
+    review,
+    schedules,
+    search,
+    shell,
+    tenants,
+    words,
+    workers,
+)
 from akount.census import Board
 from akount.lifecycle import Runtime
 
-PAGES = (overview, queues, jobs, failures, operations, search, door)
+PAGES = (
+    *(overview, queues, jobs, failures, operations, review, papers, search),
+    *(tenants, limits, workers, schedules, health, audit, access),
+    door,
+)
 """Every module with pages; the last has the page that is shown where there is none."""
 
 

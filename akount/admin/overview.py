@@ -12,17 +12,15 @@ from flask import Response, current_app, g, url_for
 from akount import alerts, audit, failures, history
 from akount.accounts import Permission
 from akount.admin import queues
-from akount.admin.shell import board, may, page, show, snapshot
+from akount.admin.shell import board, may, page, runtime, show, snapshot
 from akount.admin.words import ago, count, seconds
+from akount.alerts import Rule
 from akount.api.guards import call
 from akount.db import now
 from akount.history import Span
 from akount.kinds import QUEUES
 from akount.listing import tenant_names
-from akount.models import Pause
-
-SLOW = dt.timedelta(minutes=5)
-"""A job that is due and waits longer is worth a line."""
+from akount.models import Alert, Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,8 @@ class Attention:
     text: str
     detail: str
     to: str
+    rule: tuple[str, str] | None = None
+    "the alert that would say the same: its rule, and what it is about"
 
 
 SEVERITY = ("bad", "unknown", "warn", "paused")
@@ -47,7 +47,7 @@ def overview() -> Response:
         "overview.html",
         title="Overview",
         rows=found,
-        attention=[*attention(found), *_of_parts(), *_told()],
+        attention=attention(found, _told()),
         charts=queues.charts(Span.HOUR, None),
         groups=board().keep("groups", mine, lambda session, tenant: failures.groups(session, tenant).groups[:5]) or (),
         busy=board().keep("busy", None, _busy) if mine is None else None,
@@ -87,14 +87,34 @@ def _word(answer: Any) -> tuple[str, str]:
 
 def _of_parts() -> list[Attention]:
     where = url_for("admin.health") if may("health") else url_for("admin.overview")
-    return [Attention(tone, f"{name}: {word}", "Asked just now.", where) for name, tone, word in _parts() if tone != "good"]
+    return [
+        Attention(tone, f"{name}: {word}", "Asked just now.", where, (Rule.DEPENDENCY, name.lower()))
+        for name, tone, word in _parts()
+        if tone != "good"
+    ]
 
 
-def attention(rows: list[queues.Row]) -> list[Attention]:
-    """What somebody should look at, the worst first."""
-    found = [line for row in rows for line in _of_queue(row)]
-    found += _of_tenants()
-    return sorted(found, key=lambda line: SEVERITY.index(line.tone))
+def _told() -> list[Alert]:
+    """The alerts that go on, for who looks at all tenants."""
+    if call().actor.tenant_id is not None:
+        return []
+    return board().keep("alerts", None, lambda session, _: alerts.current(session)) or []
+
+
+def attention(rows: list[queues.Row], told: list[Alert]) -> list[Attention]:
+    """What somebody should look at, the worst first. What an alert says is not said again."""
+    said = {(alert.rule, alert.about.lower()) for alert in told}
+    found = [_of_alert(alert) for alert in told]
+    found += [line for row in rows for line in _of_queue(row)] + _of_parts() + _of_tenants()
+    return sorted((line for line in found if not (line.rule and line.rule in said)), key=lambda line: SEVERITY.index(line.tone))
+
+
+def _of_alert(alert: Alert) -> Attention:
+    told = [way for way, said in alert.told.items() if "begin" in said]
+    to = url_for("admin.queue", name=alert.about) if alert.about in QUEUES else url_for("admin.health")
+    tone = "bad" if alerts.SEVERITY[Rule(alert.rule)] is alerts.Severity.CRITICAL else "warn"
+    detail = f"Alert since {ago(alert.began_at)}" + (f", told by {' and '.join(sorted(told))}." if told else ".")
+    return Attention(tone, alert.message, detail, to)
 
 
 def _of_queue(row: queues.Row) -> list[Attention]:
@@ -104,15 +124,26 @@ def _of_queue(row: queues.Row) -> list[Attention]:
     found = []
     if row.tone == "bad":
         found.append(
-            Attention("bad", f"{row.name}: no live worker", f"{count(row.waiting)} documents wait and nobody reads them.", to)
+            Attention(
+                "bad",
+                f"{row.name}: no live worker",
+                f"{count(row.waiting)} documents wait and nobody reads them.",
+                to,
+                (Rule.NO_WORKER, row.name),
+            )
         )
     if row.pause:
         ends = f", until {row.pause.until:%H:%M} UTC" if row.pause.until else ""
         found.append(Attention("paused", f"{row.name} is paused{ends}", _why(row.pause), to))
-    if row.oldest and now() - row.oldest > SLOW and not row.pause:
+    target = dt.timedelta(seconds=runtime().settings.alert_oldest_wait_seconds)
+    if row.oldest and now() - row.oldest > target and not row.pause:
         found.append(
             Attention(
-                "warn", f"{row.name}: the oldest document waits {seconds(now() - row.oldest)}", f"{count(row.waiting)} wait.", to
+                "warn",
+                f"{row.name}: the oldest document waits {seconds(now() - row.oldest)}",
+                f"{count(row.waiting)} wait.",
+                to,
+                (Rule.OLDEST_WAIT, row.name),
             )
         )
     if row.dead:
@@ -126,19 +157,6 @@ def _of_queue(row: queues.Row) -> list[Attention]:
 def _why(pause: Pause) -> str:
     """Why a queue is held up: an operator's words may be about others, so a tenant is told only that."""
     return f"{ago(pause.paused_at)}: {pause.reason}" if may("pause_queue") else f"{ago(pause.paused_at)}, by an operator"
-
-
-def _told() -> list[Attention]:
-    """Alerts that are open, for who runs the platform, but for those about what stands above anyway."""
-    if not may("pause_queue"):
-        return []
-    open_ones = board().keep("alerts", None, lambda session, _tenant: alerts.current(session)) or []
-    where = url_for("admin.health") if may("health") else url_for("admin.overview")
-    return [
-        Attention("bad", one.message, f"since {one.began_at:%H:%M} UTC", where)
-        for one in open_ones
-        if alerts.SEVERITY[alerts.Rule(one.rule)] is alerts.Severity.CRITICAL and one.about not in QUEUES
-    ]
 
 
 def _of_tenants() -> list[Attention]:

@@ -10,8 +10,9 @@ from typing import Any
 from flask import request
 
 from akount.admin.shell import here
-from akount.api.cursors import Position, cursor, position
+from akount.api.cursors import cursor, position
 from akount.errors import BadRequest
+from akount.pages import Position
 
 
 @dataclass(frozen=True, slots=True)

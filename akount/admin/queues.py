@@ -110,11 +110,15 @@ SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Spa
 def charts(span: Span, name: str | None) -> list[Chart]:
     """What became of the documents of a queue or of all, and how long they waited and were read, over a span."""
     known = f"charts {span} {name}"
-    return board().keep(known, call().actor.tenant_id, lambda session, tenant: _drawn(session, tenant, span, name)) or []
+
+    def make(session: Any, tenant_id: uuid.UUID | None) -> list[Chart]:
+        return drawn(history.series(session, span, queue=name, tenant_id=tenant_id))
+
+    return board().keep(known, call().actor.tenant_id, make) or []
 
 
-def _drawn(session: Any, tenant_id: uuid.UUID | None, span: Span, name: str | None) -> list[Chart]:
-    points = history.series(session, span, queue=name, tenant_id=tenant_id)
+def drawn(points: list[Point]) -> list[Chart]:
+    """The points of a series as charts: what was done, and how long it took."""
     at = [point.at for point in points]
 
     def told(of: Callable[[Point], float | None]) -> list[float | None]:

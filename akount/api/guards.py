@@ -78,8 +78,11 @@ def identity() -> Identity:
     return found
 
 
-def json_object() -> dict[str, Any]:
-    """The body of the request. Raises BadRequest for what is no JSON object, also for one nested a thousand deep."""
+def json_object(*, required: bool = True) -> dict[str, Any]:
+    """The body of the request; none at all is an empty one where it is not required. Raises BadRequest for what is no JSON
+    object, also for one nested a thousand deep."""
+    if not required and not request.content_length:
+        return {}
     try:
         sent = request.get_json(silent=True)
     except RecursionError:

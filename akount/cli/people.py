@@ -14,6 +14,7 @@ from akount.cli.common import cli, open_for_command, say
 from akount.db import now
 from akount.identity import keys, sessions
 from akount.models import Role
+from akount.plans import Plan
 
 ROLES = click.Choice([r.value for r in Role])
 SCOPES = click.Choice([p.value for p in Permission])
@@ -44,6 +45,16 @@ def tenant_link(tenant_id: uuid.UUID, clerk_org: str) -> None:
     with open_for_command() as runtime, runtime.database.transaction() as session:
         accounts.link_tenant(session, tenant_id, clerk_org)
     click.echo("The tenant is linked.")
+
+
+@tenant.command("plan")
+@click.argument("tenant_id", type=click.UUID)
+@click.argument("plan", type=click.Choice([*Plan, "none"]))
+def tenant_plan(tenant_id: uuid.UUID, plan: str) -> None:
+    """Say what a tenant has bought: documents a month and bytes of one; none: nothing is counted."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        accounts.set_plan(session, tenant_id, None if plan == "none" else plan)
+    click.echo("The plan is set.")
 
 
 @cli.group()

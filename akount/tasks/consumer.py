@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from huey.api import Task
-from huey.consumer import Consumer, ProcessEnvironment, Scheduler, Worker
+from huey.consumer import Consumer, ProcessEnvironment, Scheduler, Worker, WorkerRecycle
 
 from akount import connections, exposition, logs, metrics, pools, workers
 from akount.db import require_head
@@ -69,6 +69,8 @@ class ScanConsumer(Consumer):  # type: ignore[misc]
     """Huey's consumer, with process workers."""
 
     clean = False
+    worker_threads: list[tuple[Worker, Any]]
+    _signum: int | None
 
     def __init__(self, queue: Any, settings: Settings, bench: list[scan.Workbench], reader: Reader | None, processes: int) -> None:
         self.settings, self.bench, self.reader = settings, bench, reader
@@ -95,6 +97,17 @@ class ScanConsumer(Consumer):  # type: ignore[misc]
         sweeper = Sweeper(self.huey, self.stop_flag, self.scheduler_interval, periodic=False)
         sweeper.prepare(self.settings)
         return sweeper
+
+    def check_worker_health(self) -> bool:
+        """Starts again what died. A worker that ended in order was drained: it is not replaced, and the last one ends us."""
+        drained = [pair for pair in self.worker_threads if pair[1].exitcode == 0]
+        if drained:
+            self.worker_threads = [pair for pair in self.worker_threads if pair not in drained]
+            log.info("workers drained", queue=self.huey.name, drained=len(drained), left=len(self.worker_threads))
+        if drained and not self.worker_threads:
+            self._signum = signal.SIGTERM
+        well: bool = super().check_worker_health()
+        return well
 
     def _set_signal_handlers(self) -> None:
         for number in SIGNALS:
@@ -167,11 +180,13 @@ class ScanWorker(Worker):  # type: ignore[misc]
 
     def loop(self, now: Any = None) -> None:
         """One message and its job. A message that came while the worker was told to stop is for the others."""
+        if self._drained:
+            raise WorkerRecycle
         task = self._message()
         if task is None:
             if self._away or not self.huey.storage.blocking:
                 self.sleep()
-        elif self.stop_flag.is_set():
+        elif self.stop_flag.is_set() or self._drained:
             with suppress(*queues.ERRORS):
                 self.huey.enqueue(task)
         else:
@@ -194,6 +209,10 @@ class ScanWorker(Worker):  # type: ignore[misc]
         self._away = False
         return task
 
+    @property
+    def _drained(self) -> bool:
+        return any(bench.pulse.draining for bench in self._bench)
+
     def interrupt(self) -> None:
         """The time of the running job is up."""
         if self._bench:
@@ -202,7 +221,7 @@ class ScanWorker(Worker):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Closes the workbench and ends the process. Not clean when it died of a fault, or something hung."""
         clean = [bench.shut_down() for bench in self._bench]
-        leave(clean=all(clean) and self.stop_flag.is_set())
+        leave(clean=all(clean) and (self.stop_flag.is_set() or self._drained))
 
 
 class Sweeper(Scheduler):  # type: ignore[misc]

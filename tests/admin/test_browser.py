@@ -67,8 +67,16 @@ def paths(settings: config.Settings, scene: Scene, runtime: Runtime) -> list[str
         "/admin/operations/new?action=retry&state=failed&code=encrypted",
         "/admin/nothing/here",
         "/admin/search?q=in",
+        "/admin/workers/drain?worker=host/1:7:1",
     ]
-    skipped = ("/admin", "/admin/", "/admin/operations/new")
+    skipped = (
+        "/admin",
+        "/admin/",
+        "/admin/operations/new",
+        "/admin/audit/export",
+        "/admin/workers/drain",
+        "/admin/workers/requeue",
+    )
     return sorted({*found, *more} - set(skipped))
 
 

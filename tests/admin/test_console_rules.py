@@ -10,6 +10,7 @@ import pytest
 from api_help import Worker, opened, serving, settings_for
 from console_help import Visitor, visitor
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -18,13 +19,15 @@ from akount import scans
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
 from akount.errors import Unreadable
+from akount.identity import access, keys
 from akount.kinds import QUEUES
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
-from akount.models import Job, Role
+from akount.models import Job, Record, Role
 from akount.operations import Action
 from make import submitted
 from people import People, settle_in
+from ways import session_token
 
 OPEN = {"GET /admin", "GET /admin/sign-in", "POST /admin/sign-in", "GET /admin/static/<version>/<path:filename>"}
 """What anyone may ask. A page comes onto this list by somebody's decision, not by itself."""
@@ -102,14 +105,43 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
     with runtime.database.snapshot() as session:
         fingerprint = session.get_one(Job, job.id).fingerprint
     operation = scans.start_operation(runtime, people.ada.call, Action.RETRY, DeadLetters(), "")
-    own = {"job_id": job.id, "operation_id": operation.id, "tenant_id": people.ada.actor.tenant}
+    worker = Worker(runtime)
+    read = submitted(runtime, people.ada)
+    worker.process(read.id)
+    worker.stop()
+    with runtime.database.snapshot() as session:
+        record_id = session.scalars(select(Record.id).where(Record.job_id == read.id)).one()
+    papers = {"document_id": read.document_id, "record_id": record_id}
+    with runtime.database.snapshot() as session:
+        key = keys.listed(session, people.ada.actor.tenant)[0]
+    own = papers | {
+        "session_id": open_session(runtime, people),
+        "key_id": key.id,
+        "job_id": job.id,
+        "operation_id": operation.id,
+        "tenant_id": people.ada.actor.tenant,
+    }
     return own | {
         "fingerprint": fingerprint,
+        "schedule": "prune",
         "name": QUEUES[0],
         "_path": "nothing/at-all",
         "version": "x",
         "filename": "console.css",
     }
+
+
+def open_session(runtime: Runtime, people: People) -> uuid.UUID:
+    """A session of somebody of Ada's."""
+    known = sessions_of(runtime, people)
+    session_token(runtime.database, people.ada.actor.tenant, Role.VIEWER)
+    (made,) = sessions_of(runtime, people) - known
+    return made
+
+
+def sessions_of(runtime: Runtime, people: People) -> set[uuid.UUID]:
+    with runtime.database.snapshot() as session:
+        return {one.id for one in access.open_sessions(session, people.ada.actor.tenant)}
 
 
 def ask(who: Visitor, page: Page, things: dict[str, Any], csrf: str | None = None) -> TestResponse:
@@ -145,11 +177,11 @@ def test_a_role_may_do_what_the_map_says(
     app: Flask, runtime: Runtime, people: People, guarded: list[Page], ada_has: dict[str, Any], role: Role
 ) -> None:
     who = visitor(app, runtime.database, people.ada.actor.tenant, role)
-    csrf = who.csrf()
+    csrf, things = who.csrf(), ada_has | {"session_id": open_session(runtime, people)}  # some role has ended the one before
     for page in guarded:
-        answer = ask(who, page, ada_has, csrf)
+        answer = ask(who, page, things, csrf)
         refused = answer.status_code == 403
-        at_home = page.rule.endpoint == "admin.home" and not PERMISSIONS[role] & {Permission.OPERATE}
+        at_home = page.rule.endpoint == "admin.home" and not PERMISSIONS[role] & {Permission.OPERATE, Permission.ACT}
         assert refused is (not page.may(role) or at_home), (page, answer.text)
         if refused and not at_home:
             assert f"lacks the permission {page.permission}" in answer.text, page
@@ -163,7 +195,7 @@ def test_another_tenants_things_do_not_exist(
 ) -> None:
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, role)
     csrf = mallory.csrf()
-    ours = {"job_id", "operation_id", "tenant_id", "fingerprint"}
+    ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id", "fingerprint", "document_id", "record_id"}
     for page in guarded:
         answer = ask(mallory, page, ada_has, csrf)
         if page.rule.arguments & ours and page.may(role):

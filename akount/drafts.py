@@ -47,6 +47,8 @@ class Verdict:
     routing: Routing
     consent: dict[str, Any]
     duration_ms: int
+    cost: int = 0
+    "of hosted engines, in millionths of a US dollar"
 
 
 def write(session: Session, document: Document, held: Claim, kind: Kind, verdict: Verdict, *, record_id: uuid.UUID) -> None:
@@ -126,6 +128,7 @@ def _decision(document: Document, held: Claim, record_id: uuid.UUID, verdict: Ve
         "reason": verdict.routing.reason,
         "consent": verdict.consent,
         "duration_ms": verdict.duration_ms,
+        "cost": verdict.cost,
     }
 
 

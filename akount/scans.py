@@ -17,6 +17,8 @@ from akount import backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
 from akount.errors import NotFound
+from akount.hosted import plans
+from akount.hosted.providers import configured
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -90,6 +92,8 @@ def submit(
 
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
+    if configured(runtime.settings):
+        document.hosted_engines = plans.consents_at_upload(session, call.actor.user_id, document.tenant_id)
     write(session, document)
     turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(

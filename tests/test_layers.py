@@ -19,6 +19,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
     ("failures", "operations", "transfer"),
     ("census", "identity", "lifecycle"),
+    ("hosted",),
     ("pipeline",),
     ("tasks", "supervisor", "webserver"),
     ("scans", "records", "edge", "offline", "demo", "doctor"),
@@ -35,7 +36,7 @@ ENGINE_LIBRARIES = {
     "rapidocr": {"extraction.ocr"},
     "onnxruntime": {"extraction.ocr"},
     "cv2": {"extraction.ocr"},
-    "PIL": {"extraction.ocr", "extraction.pdf", "extraction.images"},
+    "PIL": {"extraction.ocr", "extraction.pdf", "extraction.images", "extraction.copies"},
     "pypdf": {"extraction.einvoice"},
     "lxml": {"extraction.einvoice", "extraction.einvoice_terms"},
     "facturx": set(),  # makes a sample, reads nothing
@@ -132,6 +133,10 @@ def test_the_edges_and_the_engines_do_not_speak_sql() -> None:
 
 def test_the_web_server_stays_in_its_room() -> None:
     assert users("gunicorn") <= {"webserver"}
+
+
+def test_only_the_hosted_engines_and_the_demo_speak_to_others() -> None:
+    assert users("requests") | users("urllib3") <= {"hosted.wire", "demo"}
 
 
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:

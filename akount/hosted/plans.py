@@ -1,0 +1,85 @@
+"""What a tenant has decided about hosted engines: which one, when, what is masked, and what it may cost in a month."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from akount.accounts import Call, membership, note
+from akount.errors import Invalid, NotFound
+from akount.extraction.redaction import MASKS
+from akount.hosted.gate import month_of
+from akount.hosted.providers import PROVIDERS
+from akount.models import Document, HostedPlan, HostedSpending, Tenant
+
+DOLLAR = 1_000_000
+
+
+class Strategy(enum.StrEnum):
+    """When documents are shown to a hosted engine."""
+
+    NEVER = "never"
+    BELOW = "below"  # where the local engines are less sure than the threshold
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A tenant's decision. `budget` is of a month, in millionths of a US dollar."""
+
+    engine: str
+    strategy: Strategy = Strategy.BELOW
+    threshold: int = 80
+    masks: tuple[str, ...] = MASKS
+    budget: int = 0
+
+    def wants(self, confidence: int) -> bool:
+        """Whether a document that was read with this confidence is to be shown."""
+        return self.strategy is Strategy.ALWAYS or (self.strategy is Strategy.BELOW and confidence < self.threshold)
+
+
+def plan_of(session: Session, tenant_id: uuid.UUID) -> Plan | None:
+    """What a tenant has decided; None: nothing, so nothing is sent."""
+    row = session.get(HostedPlan, tenant_id)
+    return None if row is None else Plan(row.engine, Strategy(row.strategy), row.threshold, tuple(row.masks), row.budget)
+
+
+def decide(session: Session, call: Call, tenant_id: uuid.UUID, plan: Plan) -> None:
+    """Writes down what a tenant has decided, from now on. Raises NotFound, Invalid."""
+    if session.get(Tenant, tenant_id) is None:
+        raise NotFound("There is no such tenant.")
+    if plan.engine not in PROVIDERS or not set(plan.masks) <= set(MASKS) or not 0 <= plan.threshold <= 100 or plan.budget < 0:
+        raise Invalid(f"A plan names one of {', '.join(PROVIDERS)}, a threshold of 0 to 100 and a budget that is not negative.")
+    row = session.get(HostedPlan, tenant_id) or HostedPlan(tenant_id=tenant_id)
+    row.engine, row.strategy, row.threshold = plan.engine, plan.strategy.value, plan.threshold
+    row.masks, row.budget = [*plan.masks], plan.budget
+    session.add(row)
+    masked = ",".join(plan.masks) or "nothing"
+    told = f"{plan.engine} {plan.strategy} {plan.threshold}, masked: {masked}, {plan.budget / DOLLAR:.2f} USD a month"
+    note(session, call, "hosted.plan", f"tenant:{tenant_id}", told, tenant_id=tenant_id)
+
+
+def spent_of(session: Session, tenant_id: uuid.UUID) -> tuple[int, int]:
+    """What a tenant has spent this month and what is set aside, in millionths of a US dollar."""
+    row = session.get(HostedSpending, (tenant_id, month_of()))
+    return (0, 0) if row is None else (row.spent, row.reserved)
+
+
+def consented(session: Session, document: Document) -> bool:
+    """Whether who sent a document agreed to hosted engines then, and does so now."""
+    if not document.hosted_engines:
+        return False
+    member = membership(session, document.uploaded_by, document.tenant_id)
+    return bool(member and member.hosted_engines)
+
+
+def consents_at_upload(session: Session, user_id: uuid.UUID | None, tenant_id: uuid.UUID) -> bool:
+    """Whether a person agrees to hosted engines at this moment, in a tenant that has a plan."""
+    if session.scalar(select(HostedPlan.tenant_id).where(HostedPlan.tenant_id == tenant_id)) is None:
+        return False
+    member = membership(session, user_id, tenant_id)
+    return bool(member and member.hosted_engines)

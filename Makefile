@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos clean
+.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos hostile clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS))
 
 chaos: $(VENV)/dev ## kill processes and servers at random and prove that no document is lost or doubled
 	PYTHONPATH=.:tests $(BIN)/python -m tools.chaos $(CHAOS)
+
+hostile: $(VENV)/dev ## throw hostile files at the service: our own, or those of a folder (HOSTILE=path, ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m tools.hostile $(HOSTILE) $(ARGS)
 
 clean: ## remove the environment and what runs left behind (data in var/ too)
 	rm -rf $(VENV) $(RIVALS) $(BULLMQ)/node_modules var build .pytest_cache .mypy_cache .ruff_cache

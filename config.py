@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -102,10 +101,6 @@ def _text(*validators: Any) -> fields.String:
 
 def _number(low: int = 1, high: int | None = None) -> fields.Integer:
     return fields.Integer(validate=validate.Range(min=low, max=high))
-
-
-def _price() -> fields.Decimal:
-    return fields.Decimal(validate=validate.Range(min=0, max=100_000))
 
 
 def _clerk_host(publishable_key: str) -> str:
@@ -222,7 +217,7 @@ class Settings:
     mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
     mistral_model: str = setting(_text(), "mistral-ocr-2512", "its model, by a name that does not change its meaning")
     mistral_url: str = setting(_text(_url("https", "http")), "https://api.mistral.ai", "its address")
-    mistral_price_pages: Decimal = setting(_price(), Decimal(3), "US dollars for 1,000 pages with a structured answer")
+    mistral_price_pages: int = setting(_number(0, 10_000_000), 300, "US cents for 1,000 pages with a structured answer")
     anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
     anthropic_model: str = setting(_text(), "claude-sonnet-4-5-20250929", "its model, by a name that does not change its meaning")
     anthropic_url: str = setting(_text(_url("https", "http")), "https://api.anthropic.com", "its address")
@@ -230,15 +225,15 @@ class Settings:
     anthropic_auth: str = setting(
         _one_of("bearer", "x-api-key"), "bearer", "how its key is shown: bearer, or x-api-key as in older versions of its API"
     )
-    anthropic_price_input: Decimal = setting(_price(), Decimal(3), "US dollars for a million tokens that are read")
-    anthropic_price_output: Decimal = setting(_price(), Decimal(15), "US dollars for a million tokens that are written")
+    anthropic_price_input: int = setting(_number(0, 10_000_000), 300, "US cents for a million tokens that are read")
+    anthropic_price_output: int = setting(_number(0, 10_000_000), 1500, "US cents for a million tokens that are written")
     openai_compatible_url: str = setting(
         _text(_url("https", "http")), "", "a server of your own that speaks chat completions (vLLM, Ollama); empty: none"
     )
     openai_compatible_model: str = setting(_text(), "", "the model it is to use, one that sees pictures")
     openai_compatible_api_key: str = setting(_text(), "", "its key, if it wants one", secret=True)
-    openai_compatible_price_input: Decimal = setting(_price(), Decimal(0), "US dollars for a million tokens that are read")
-    openai_compatible_price_output: Decimal = setting(_price(), Decimal(0), "US dollars for a million tokens that are written")
+    openai_compatible_price_input: int = setting(_number(0, 10_000_000), 0, "US cents for a million tokens that are read")
+    openai_compatible_price_output: int = setting(_number(0, 10_000_000), 0, "US cents for a million tokens that are written")
     hosted_timeout_seconds: int = setting(_number(1, 600), 30, "a hosted engine is waited for so long, within SCAN_TIMEOUT_SECONDS")
     hosted_calls_at_once: int = setting(_number(1, 1000), 4, "calls to one hosted engine at the same time, of all workers together")
     hosted_max_pages: int = setting(_number(1, 100), 8, "documents with more pages are not sent to hosted engines")
@@ -246,6 +241,9 @@ class Settings:
     clamav_port: int = setting(_number(1, 65535), 3310, "its port")
     # uploads and reading
     max_upload_bytes: int = setting(_number(1024), 10_485_760, "largest file, in bytes")
+    intake_seconds: int = setting(
+        _number(0, 30), 2, "so long an upload is looked at before it is taken in, at most; 0: only the workers look"
+    )
     max_pages: int = setting(_number(), 50, "most pages of a document")
     max_pixels: int = setting(_number(), 60_000_000, "most pixels of an image")
     scan_timeout_seconds: int = setting(_number(1, 3600), 60, "hard limit of one attempt at a document")

@@ -7,15 +7,14 @@ import tempfile
 import uuid
 from collections.abc import Callable
 
-from akount import connections, db, pools
+from akount import antivirus, connections, db, pools
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
-from akount.extraction.sandbox import Sandbox
+from akount.extraction.sandbox import Limits, Sandbox
 from akount.hosted import wire
 from akount.hosted.providers import PROVIDERS, configured
 from akount.hosted.refusals import NotAnswered
 from akount.storage import Storage, new_key, open_storage
-from akount.tasks.scan import limits
 from config import Settings
 
 FREE_BYTES = 1 << 30
@@ -113,8 +112,16 @@ def _round_trip(storage: Storage) -> None:
         incoming.close()
 
 
+def _antivirus(settings: Settings) -> str:
+    if not settings.clamav_host:
+        return "off; set CLAMAV_HOST to have uploads looked at"
+    if not antivirus.ping(settings):
+        raise Fault("clamd does not answer, so no upload is taken in; check CLAMAV_HOST, CLAMAV_PORT and that it listens on TCP.")
+    return "clamd answers"
+
+
 def _reader(settings: Settings) -> str:
-    sandbox = Sandbox(limits(settings))
+    sandbox = Sandbox(Limits.of(settings))
     try:
         sandbox.start()
         with tempfile.TemporaryFile() as file:
@@ -131,9 +138,12 @@ def _reader(settings: Settings) -> str:
 
 
 def _confinement(_settings: Settings) -> str:
-    if not confine.works():
+    missing = confine.missing()
+    if "seccomp" in missing:
         raise Fault("this kernel offers no seccomp filter: readers are limited in time and memory, but not kept from the network.")
-    return "readers cannot open sockets or start programs"
+    if missing:
+        return "readers cannot open sockets or start programs; other files they could read: this kernel has no Landlock"
+    return "readers cannot open sockets, start programs or open other files"
 
 
 def _hosted(settings: Settings) -> str:
@@ -155,6 +165,7 @@ PROBES: dict[str, Probe] = {
     "database": _database,
     "redis": _redis,
     "storage": _storage,
+    "antivirus": _antivirus,
     "reader": _reader,
     "confinement": _confinement,
     "hosted engines": _hosted,

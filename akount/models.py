@@ -223,12 +223,21 @@ class Document(Base):
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
+    "bytes that are stored"
     sha256: Mapped[str] = mapped_column(String(64))
+    "of what was sent: the same bytes are the same document"
+    stored_sha256: Mapped[str | None] = mapped_column(String(64))
+    "of what is stored, where that is less: a photo without its metadata"
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
     hosted_engines: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
     "whether the uploader, when it came, consented to hosted engines"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+    @property
+    def checksum(self) -> str:
+        """What the stored file is checked against."""
+        return self.stored_sha256 or self.sha256
 
 
 class Job(Base):
@@ -542,7 +551,9 @@ class HostedCall(Base):
     """A document that was shown to a hosted engine: by hash and size, never by content."""
 
     __tablename__ = "hosted_calls"
-    __table_args__ = (Index("ix_hosted_calls_running", "engine", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),)
+    __table_args__ = (
+        Index("ix_hosted_calls_running", "engine", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = _tenant()
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)

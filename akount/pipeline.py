@@ -242,7 +242,7 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, ki
     """What came of reading a document."""
     started, document = time.monotonic(), given.document
     try:
-        file = runtime.storage.open(document.storage_key, document.sha256)
+        file = runtime.storage.open(document.storage_key, document.checksum)
     except FileNotFoundError:
         raise AkountError("The stored file is missing.", code="file_missing") from None
     with file:

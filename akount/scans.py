@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import backlog, idempotency, intake, ledger, logs, operations
+from akount import antivirus, backlog, idempotency, intake, ledger, logs, operations
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
 from akount.errors import NotFound
@@ -64,6 +64,8 @@ def submit(
     if before is not None:
         return _remembered(runtime, before, sent)
     runtime.limiter.admit(actor.tenant)
+    sha256 = incoming.sha256
+    _clear(runtime, incoming, media_type)
     document = Document(
         id=uuid.uuid4(),
         tenant_id=actor.tenant,
@@ -72,7 +74,8 @@ def submit(
         filename=intake.clean_filename(filename),
         media_type=media_type,
         size=incoming.size,
-        sha256=incoming.sha256,
+        sha256=sha256,
+        stored_sha256=None if sha256 == incoming.sha256 else incoming.sha256,
         storage_key=new_key(actor.tenant, entity.id),
         uploaded_by=actor.user_id,
     )
@@ -89,6 +92,14 @@ def submit(
         "document submitted", job=str(job.id), document=str(document.id), queue=kind.queue, size=document.size, type=media_type
     )
     return Submission(job, duplicate=False)
+
+
+def _clear(runtime: Runtime, incoming: Incoming, media_type: str) -> None:
+    """A file that is fit to be kept: whole as far as can be told, free of viruses, and without what a photo tells beside
+    its pixels. Raises Unreadable, Infected, Unavailable."""
+    antivirus.examine(runtime.settings, incoming.file)
+    intake.look(runtime.opener, incoming, media_type, runtime.settings.intake_seconds)
+    intake.forget_metadata(incoming, media_type)
 
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:

@@ -246,7 +246,7 @@ def test_a_runtime_closes_the_connections_of_its_limiter(shared: config.Settings
         assert len(admin.client_list()) == 2
         with capture_logs() as lines:
             runtime.shut_down(10)
-        assert [line["part"] for line in lines] == ["limiter", "storage", "database"]
+        assert [line["part"] for line in lines] == ["opener", "limiter", "storage", "database"]
         deadline = time.monotonic() + 5
         while len(admin.client_list()) > 1:
             assert time.monotonic() < deadline

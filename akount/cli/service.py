@@ -17,10 +17,10 @@ import config
 from akount import db, demo, doctor, offline
 from akount.cli.common import cli, load_settings
 from akount.errors import SettingsError
+from akount.extraction.sandbox import Limits
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
 from akount.tasks.consumer import work
-from akount.tasks.scan import limits
 
 console = Console(width=None if sys.stdout.isatty() else 150)
 
@@ -109,7 +109,7 @@ def scan(files: Sequence[str], kind: str, truth: bool, jsonl: bool) -> None:
     show: Callable[[dict[str, Any]], None] = _print_json if jsonl else _print_reading
     bars = Console(stderr=True)
     with (
-        offline.Readers(limits(settings)) as readers,
+        offline.Readers(Limits.of(settings)) as readers,
         Progress(console=bars, disable=not bars.is_terminal, transient=True) as progress,
     ):
         bar = progress.add_task("Reading", total=len(tasks))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from akount.errors import Unreadable
-from akount.extraction import pdf
+from akount.extraction import pdf, redaction
 from akount.extraction.images import open_images
 from akount.extraction.layout import Page, Word, rows_of, turn_box
 from akount.extraction.redaction import MASKED, personal_words
@@ -69,6 +69,17 @@ def make(source: Source, masks: Sequence[str], max_pages: int, max_pixels: int) 
     return Copy(tuple(_as_jpeg(image) for image in pictures), whole, tuple(lines), masked)
 
 
+def warm() -> None:
+    """Load what paints and writes pictures, and the rules of check digits: a confined child can open no file."""
+    from PIL import Image
+
+    copy = Image.new("RGB", (8, 8), "white")
+    _paint(copy, [(0.0, 0.0, 1.0, 1.0)])
+    _as_jpeg(copy)
+    _as_pdf([copy, copy])
+    redaction.warm()
+
+
 def _pages(source: Source, max_pages: int, max_pixels: int) -> Iterator[tuple[Any, Page]]:
     """Each page as a picture, with its words by the text layer where that can be believed, else by OCR."""
     from akount.extraction.ocr import read_image
@@ -105,7 +116,8 @@ def _paint(image: Any, boxes: Sequence[Box]) -> None:
     for x0, y0, x1, y1 in boxes:
         more = MARGIN * (y1 - y0)
         brush.rectangle(
-            (x0 * image.width - 2, (y0 - more) * image.height - 1, x1 * image.width + 2, (y1 + more) * image.height + 1), fill="black"
+            (x0 * image.width - 2, (y0 - more) * image.height - 1, x1 * image.width + 2, (y1 + more) * image.height + 1),
+            fill="black",
         )
 
 

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from akount.extraction import bands, currencies, dates, headers, identifiers, labels, lines, money, parties, roles, tills, totals
+from akount.extraction import (
+    bands,
+    currencies,
+    dates,
+    headers,
+    identifiers,
+    labels,
+    lines,
+    money,
+    parties,
+    roles,
+    suspicions,
+    tills,
+    totals,
+)
 from akount.extraction.layout import Cell, Document, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
@@ -16,7 +30,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         for cell in document.cells:
             cell.label_text = labels.mended(cell.text)
     amounts = money.amounts(document)
-    fields, items, sums = _find_money(document, amounts, engine)
+    fields, items, sums, warnings = _find_money(document, amounts, engine)
     total = sums.chosen.get("total")
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
     _add(fields, "currency", currency, engine)
@@ -29,16 +43,18 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         fields=fields,
         lines=tuple(line.as_line(engine) for line in items[:MAX_LINES]),
         tax_bands=tuple(bands.find_bands(document, amounts, *(_amount(sums, name) for name in ("net", "tax")))),
+        warnings=warnings,
     )
     return _unturned(_signed(reading, document), {page.number: page.turned for page in document.pages})
 
 
 def _find_money(
     document: Document, amounts: list[money.Amount], engine: str
-) -> tuple[dict[str, Value], list[lines.Item], totals.Sums]:
-    """The sums and the positions; positions of a till that add up to the total confirm it."""
+) -> tuple[dict[str, Value], list[lines.Item], totals.Sums, tuple[str, ...]]:
+    """The sums, the positions, and what is suspicious about them; positions of a till that add up to the total confirm it."""
     items = lines.find_lines(document, amounts)
-    sums = totals.find_sums(document, roles.label_amounts(document, amounts), lines.line_sum(items))
+    labelled = roles.label_amounts(document, amounts)
+    sums = totals.find_sums(document, labelled, lines.line_sum(items))
     fields = {
         name: Value(value, _weighed(sure, place.cell), _evidence(place.cell, place.box, place.text, engine))
         for name, (value, place, sure) in sums.chosen.items()
@@ -48,7 +64,7 @@ def _find_money(
         items = tills.find_till_lines(document, amounts, printed)
         if items:
             fields["total"] = replace(fields["total"], confidence=max(fields["total"].confidence, 90))
-    return fields, items, sums
+    return fields, items, sums, suspicions.found(document, sums, labelled)
 
 
 def warm() -> None:

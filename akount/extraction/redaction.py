@@ -51,6 +51,14 @@ _SHAPED_IDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 Span = tuple[int, int]
 
 
+def warm() -> None:
+    """Load the rules of check digits and their tables."""
+    for name in ("iban", "luhn", *(name for name, _shape in _SHAPED_IDS)):
+        _check(name)("")
+    _check("iban")("DE89370400440532013000")
+    _check("es.nie")("X5253868R")
+
+
 def personal_words(texts: Sequence[str], masks: Sequence[str]) -> set[int]:
     """Which words of a row belong to something that is to be masked, by their place in the row."""
     starts, at = [], 0

@@ -68,8 +68,8 @@ def usage(said: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def prices(settings: Settings) -> tuple[Decimal, Decimal]:
-    """Of a token: dollars for a million are millionths of a dollar for one."""
-    return settings.anthropic_price_input, settings.anthropic_price_output
+    """Of a token."""
+    return tokens.price(settings.anthropic_price_input), tokens.price(settings.anthropic_price_output)
 
 
 def key_check(settings: Settings) -> Request:

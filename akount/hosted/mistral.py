@@ -64,7 +64,7 @@ def usage(said: dict[str, Any]) -> tuple[int, int] | None:
 
 def prices(settings: Settings) -> tuple[Decimal, Decimal]:
     """Of a page."""
-    return settings.mistral_price_pages * 1_000, Decimal(0)
+    return Decimal(settings.mistral_price_pages) * 10, Decimal(0)
 
 
 def most(copy: Copy) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from akount.hosted import anthropic, mistral, openai_compatible
 from akount.hosted.wire import Request
 from config import Settings
 
+
 class Provider(Protocol):
     """One hosted engine: a module of this room."""
 
@@ -38,7 +39,7 @@ class Provider(Protocol):
         """A request that costs nothing and is refused for a wrong key."""
 
 
-PROVIDERS: dict[str, Provider] = {module.NAME: module for module in (mistral, anthropic, openai_compatible)}  # type: ignore[misc]
+PROVIDERS: dict[str, Provider] = {module.NAME: module for module in (mistral, anthropic, openai_compatible)}
 
 
 def price(prices: tuple[Decimal, Decimal], counted: tuple[int, int]) -> int:

@@ -102,7 +102,7 @@ def _said(name: str, value: Any) -> str | None:
     """A value as text; empty is none. A number where a string was asked for is taken for what it is."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, bool) or not isinstance(value, str | int) and name not in MONEY_FIELDS:
+    if isinstance(value, bool) or (not isinstance(value, str | int) and name not in MONEY_FIELDS):
         raise ValueError("not a text")
     return str(value).strip()
 

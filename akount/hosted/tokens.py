@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from akount.extraction.copies import Copy
@@ -12,6 +13,11 @@ PAGE_TOKENS = 6_000
 """More than any engine counts for a picture of ours."""
 ROOM_TOKENS = 12_000
 """For prompt, schema and words: more than they come to."""
+
+
+def price(cents: int) -> Decimal:
+    """Of a token, in millionths of a US dollar, by the cents that a million of them cost."""
+    return Decimal(cents) / 100
 
 
 def most(copy: Copy) -> tuple[int, int]:

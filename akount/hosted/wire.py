@@ -41,7 +41,7 @@ class Request:
     body: bytes
 
 
-class _Line(HTTPAdapter):  # type: ignore[misc]
+class _Line(HTTPAdapter):
     """Keeps the connection in reach, so that it can be cut: a time-out of the library begins anew with every byte."""
 
     def __init__(self) -> None:
@@ -51,14 +51,13 @@ class _Line(HTTPAdapter):  # type: ignore[misc]
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """As the library does, with connections that are remembered."""
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        made, plain = self.made, type(pool).ConnectionCls
+        plain = type(pool).ConnectionCls
 
-        class Remembered(plain):  # type: ignore[misc]
-            def connect(self) -> None:
-                made.append(self)
-                super().connect()
+        def remembered(*args: Any, **kwargs: Any) -> Any:
+            self.made.append(plain(*args, **kwargs))
+            return self.made[-1]
 
-        pool.ConnectionCls = Remembered
+        pool.ConnectionCls = remembered
         return pool
 
     def cut(self) -> None:

@@ -98,7 +98,9 @@ class Words:
         for line in self._lines:
             for word in line.words:
                 parts = re.findall(r"[A-Z]{3}", word.text) if word.text.upper() == word.text else []
-                signs = [sign for sign, meant in money.SYMBOLS.items() if meant == code and sign in word.text and not sign.isalpha()]
+                signs = [
+                    sign for sign, meant in money.SYMBOLS.items() if meant == code and sign in word.text and not sign.isalpha()
+                ]
                 if code in parts or signs:
                     return Place(line.page, word.box, word.text)
         return None

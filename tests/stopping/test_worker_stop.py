@@ -83,7 +83,15 @@ def test_the_running_job_is_finished_and_no_other_begun(
         assert len(worker.said("stopping")) == 1
         parts = [line["part"] for line in worker.said("closed")]
         assert [part for part in parts if part in ("pulse", "reader")] == ["pulse", "reader"]
-        assert Counter(parts) == {"pulse": 1, "reader": 1, f"bell {QUEUE}": 1, "limiter": 2, "storage": 2, "database": 2}
+        assert Counter(parts) == {
+            "pulse": 1,
+            "reader": 1,
+            f"bell {QUEUE}": 1,
+            "opener": 2,
+            "limiter": 2,
+            "storage": 2,
+            "database": 2,
+        }
         assert parts[-1] == "database"
         assert not [line for line in worker.log.read_text().splitlines() if '"error"' in line or "Traceback" in line]
     finished = job_of(runtime, running_job)

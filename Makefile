@@ -11,10 +11,10 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos hostile clean
+.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos hostile clean
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/run ## install, migrate, start web and workers, read the samples, stay until Ctrl-C
 	@exec $(BIN)/python -m akount demo
@@ -24,6 +24,9 @@ demo-check: $(VENV)/run ## the same, but stop after the samples; exit 0 if all w
 
 test: $(VENV)/dev ## install what the tests need and run them all
 	$(TEST)
+
+test-s3: $(VENV)/dev ## the tests of the storage against a real S3 server: Ceph, unpacked below build/ (Debian)
+	PYTHONPATH=.:tests $(BIN)/python -m tools.ceph -- $(BIN)/python -m pytest -q tests/test_storage.py tests/test_transfer.py
 
 check: $(VENV)/dev ## format, lint, types, tests: what CI runs
 	$(BIN)/ruff format --check .

@@ -37,11 +37,17 @@ http {{
 class Proxy:
     """An nginx of our own, on a free port of this machine."""
 
-    def __init__(self, directory: Path, web: str) -> None:
+    def __init__(self, directory: Path, web: str, tls: Path | None = None) -> None:
+        """`tls`: a directory with fullchain.pem and privkey.pem; then `port` speaks TLS and `plain_port` sends there."""
         assert NGINX is not None
-        self.port, self._directory = free_port(), directory
+        self.port, self.plain_port, self._directory = free_port(), free_port(), directory
         said = {"AKOUNT_LISTEN": f"127.0.0.1:{self.port}", "AKOUNT_WEB": web, "AKOUNT_NGINX_DIR": str(SHIPPED)}
-        conf = _filled((SHIPPED / "akount.conf.template").read_text(), said)
+        conf = (SHIPPED / "akount.conf.template").read_text()
+        if tls is not None:
+            conf += (SHIPPED / "tls.conf.template").read_text()
+            said |= {"AKOUNT_TLS_DIR": str(tls), "AKOUNT_LISTEN_PLAIN": f"127.0.0.1:{self.plain_port}"}
+            said["AKOUNT_LISTEN"] += " ssl"
+        conf = _filled(conf, said)
         (directory / "akount.conf").write_text(conf.replace("/dev/stdout", str(self.access_log)))
         (directory / "nginx.conf").write_text(MAIN.format(directory=directory, user="user root;\n" if os.geteuid() == 0 else ""))
         command = [NGINX, "-p", str(directory), "-e", str(directory / "error.log"), "-c", str(directory / "nginx.conf")]

@@ -22,7 +22,6 @@ class Bucket:
     name: str
     access_key: str
     secret_key: str
-    encryption: str = "AES256"
     real: bool = False
 
     def settings(self, directory: Path, database_url: str = "", **environ: str) -> config.Settings:
@@ -31,7 +30,6 @@ class Bucket:
             "SPACES_BUCKET": self.name,
             "SPACES_ACCESS_KEY": self.access_key,
             "SPACES_SECRET_KEY": self.secret_key,
-            "SPACES_ENCRYPTION": self.encryption,
         }
         return make_settings(directory, database_url or f"sqlite:///{directory}/none.db", **said | environ)
 
@@ -54,7 +52,7 @@ def bucket() -> Iterator[Bucket]:
     name = f"papers-{uuid.uuid4().hex[:12]}"
     if named:
         keys = os.environ["TEST_S3_ACCESS_KEY"], os.environ["TEST_S3_SECRET_KEY"]
-        made = Bucket(named, name, *keys, encryption=os.environ.get("TEST_S3_ENCRYPTION", "AES256"), real=True)
+        made = Bucket(named, name, *keys, real=True)
         made.client.create_bucket(Bucket=name)
         yield made
         return
@@ -103,12 +101,10 @@ class Answers:
             line.close()
 
 
-def spoiled_put(where: Bucket, key: str) -> None:
-    """Stores a file whose bytes change after they were signed."""
-    client = where.client
+def spoil_on_the_way(client: Any, data: bytes) -> None:
+    """From now on the bytes of what this client stores change after they were signed."""
 
     def spoil(request: Any, **_: Any) -> None:
-        request.body = b"b" + b"x" * (len(request.body) - 1)
+        request.body = data
 
     client.meta.events.register("before-send.s3.PutObject", spoil)
-    client.put_object(Bucket=where.name, Key=key, Body=b"a bill")

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -18,7 +19,7 @@ from akount.errors import NotFound, SettingsError, Unavailable
 from akount.storage import Damaged, Incoming, LocalStorage, S3Storage, Storage, new_key, open_storage
 from akount.storage.incoming import StorageAway
 from conftest import make_settings
-from s3 import Answers, Bucket, bucket, spoiled_put
+from s3 import Answers, Bucket, bucket, spoil_on_the_way
 
 CHUNK = 1 << 20
 LIMIT = 1000
@@ -251,9 +252,12 @@ def test_a_directory_has_no_links(storage: LocalStorage) -> None:
 
 
 def test_a_file_is_asked_to_be_encrypted_and_kept_for_nobody_else(papers: Bucket, s3: S3Storage) -> None:
+    asked: list[Any] = []
+    s3._client.meta.events.register("before-send.s3.PutObject", lambda request, **_: asked.append(dict(request.headers)))
     key = put(s3)
+    assert asked[0]["x-amz-server-side-encryption"] in (b"AES256", "AES256"), "not every server says afterwards that it did"
     kept = papers.client.head_object(Bucket=papers.name, Key=key)
-    assert kept.get("ServerSideEncryption", "none") == papers.encryption
+    assert papers.real or kept["ServerSideEncryption"] == "AES256"
     assert kept["Metadata"] == {"sha256": SHA}
     stranger = httpx.get(f"{papers.endpoint}/{papers.name}/{key}", trust_env=False)
     assert stranger.status_code == 403 or not papers.real, "moto lets in everybody"
@@ -306,6 +310,17 @@ def test_a_bucket_that_is_there_answers_a_ping_and_another_does_not(tmp_path: Pa
     s3.ping()
     with pytest.raises(Unavailable):
         open_storage(papers.settings(tmp_path), "s3://no-such-bucket").ping()
+
+
+def test_a_bucket_is_made_once(tmp_path: Path, papers: Bucket) -> None:
+    storage = open_storage(papers.settings(tmp_path), f"s3://made-{uuid.uuid4().hex[:12]}")
+    assert isinstance(storage, S3Storage)
+    assert (storage.create(), storage.create()) == (True, False)
+    storage.ping()
+    away = open_storage(papers.at(NOTHING_LISTENS).settings(tmp_path))
+    assert isinstance(away, S3Storage)
+    with pytest.raises(StorageAway):
+        away.create()
 
 
 NOTHING_LISTENS = "http://127.0.0.1:9"
@@ -376,12 +391,14 @@ def test_wrong_keys_are_refused_by_a_server_that_looks(tmp_path: Path, papers: B
             httpx.post(f"{papers.endpoint}/moto-api/reset-auth", content=b"1000000", trust_env=False)
 
 
-def test_a_server_refuses_what_was_damaged_on_the_way(papers: Bucket) -> None:
+def test_a_server_refuses_what_was_damaged_on_the_way(papers: Bucket, s3: S3Storage) -> None:
     """The signature is over the bytes: what is changed behind our back is not kept."""
     if not papers.real:
         pytest.skip("moto checks no signature; `make test-s3` does")
-    with pytest.raises(papers.client.exceptions.ClientError, match="XAmzContentSHA256Mismatch"):
-        spoiled_put(papers, new_key(uuid.uuid4(), uuid.uuid4()))
+    spoil_on_the_way(s3._client, b"b bill")
+    with pytest.raises(StorageAway) as raised:
+        put(s3)
+    assert "XAmzContentSHA256Mismatch" in raised.value.why
 
 
 def test_boto3_is_loaded_when_it_is_first_needed() -> None:

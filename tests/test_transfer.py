@@ -122,7 +122,6 @@ def test_the_command_copies_and_its_exit_code_tells(
         "SPACES_BUCKET": papers.name,
         "SPACES_ACCESS_KEY": papers.access_key,
         "SPACES_SECRET_KEY": papers.secret_key,
-        "SPACES_ENCRYPTION": papers.encryption,
     }
     for name, value in said.items():
         monkeypatch.setenv(name, value)

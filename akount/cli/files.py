@@ -10,7 +10,7 @@ import click
 from akount import scans, transfer
 from akount.accounts import SHELL
 from akount.cli.common import cli, load_settings, open_for_command
-from akount.storage import open_storage
+from akount.storage import S3Storage, open_storage
 
 LINK_SECONDS = 300
 LONGEST_LINK_SECONDS = 3600
@@ -39,6 +39,17 @@ def storage_copy(source: str, target: str) -> None:
                 end.close()
     click.echo(f"{done.copied} copied, {done.present} there already, {len(done.faults)} not to be had")
     sys.exit(1 if done.faults else 0)
+
+
+@storage.command("create")
+def storage_create() -> None:
+    """Make the bucket of the settings, unless it is there; a directory makes itself."""
+    opened = open_storage(load_settings())
+    try:
+        made = isinstance(opened, S3Storage) and opened.create()
+    finally:
+        opened.close()
+    click.echo("The bucket was made." if made else "The storage is there.")
 
 
 @storage.command("link")

@@ -164,6 +164,7 @@ def copy_from_json(raw: Any) -> Copy:
     return copy
 
 
-def _word(text: Any, x0: Any, y0: Any, x1: Any, y1: Any, confidence: Any) -> Word:
-    left, top, right, bottom = (min(1.0, max(0.0, float(edge))) for edge in (x0, y0, x1, y1))
+def _word(text: Any, *numbers: Any) -> Word:
+    *edges, confidence = numbers
+    left, top, right, bottom = (min(1.0, max(0.0, float(edge))) for edge in edges)
     return Word(clean_text(str(text), 200), (left, top, right, bottom), min(100, max(0, int(confidence))))

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from akount.extraction import countries
 from akount.extraction.headers import Found
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.money import SYMBOLS, Amount, currency_codes
+from akount.extraction.money import KRONE, SYMBOLS, Amount, currency_codes
 from akount.readings import Box
 
 _CODE = re.compile(r"(?<![A-Za-z])([A-Z]{3})(?![A-Za-z])")
@@ -57,10 +58,12 @@ def find_currency(document: Document, amounts: Sequence[Amount], total: Amount |
     """The currency: what stands beside the total and most amounts, else codes in headings, else the country's."""
     votes: Counter[str] = Counter()
     places: dict[str, tuple[Cell, Box]] = {}
+    krone = countries.money_of(document, ("SEK", "NOK", "DKK", "ISK"))
     for amount in amounts:
-        if amount.currency is not None and not amount.glued:
-            votes[amount.currency] += 3 if amount is total else 1
-            places.setdefault(amount.currency, (amount.cell, amount.box))
+        code = krone if amount.currency == KRONE else amount.currency
+        if code is not None and not amount.glued:
+            votes[code] += 3 if amount is total else 1
+            places.setdefault(code, (amount.cell, amount.box))
     for cell in document.cells:
         for code, weight in _codes_in_heading(cell):
             votes[code] += weight
@@ -147,4 +150,5 @@ def _currency_by_country(document: Document) -> Found | None:
             first = name.split()[0]
             cell = next((cell for cell in document.cells if first in cell.plain), document.cells[0])
             return Found(code, cell, cell.box, 55)
-    return None
+    guess = countries.money_of(document)
+    return Found(guess, document.cells[0], document.cells[0].box, 50) if guess is not None and document.cells else None

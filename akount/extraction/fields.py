@@ -35,7 +35,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
     _add(fields, "currency", currency, engine)
     _add_dates(fields, document, currency.value if currency else None, engine)
-    _add_parties(fields, document, engine)
+    _add_parties(fields, document, engine, items)
     reading = Reading(
         engine=engine,
         engine_version=version,
@@ -102,10 +102,10 @@ def _add_dates(fields: dict[str, Value], document: Document, currency: str | Non
     _add(fields, "payment_terms", headers.find_terms(document), engine)
 
 
-def _add_parties(fields: dict[str, Value], document: Document, engine: str) -> None:
+def _add_parties(fields: dict[str, Value], document: Document, engine: str, items: list[lines.Item]) -> None:
     buyer = parties.find_buyer(document)
-    seller = parties.find_seller(document, buyer)
-    if buyer is None and not document.scanned:
+    seller = parties.find_seller(document, buyer, _cells_of(document, items))
+    if buyer is None and (items or not document.scanned):
         buyer = parties.find_addressee(document, seller)
     _add(fields, "buyer_name", buyer, engine)
     _add(fields, "seller_name", seller, engine)
@@ -113,6 +113,14 @@ def _add_parties(fields: dict[str, Value], document: Document, engine: str) -> N
     _add(fields, "seller_vat_id", seller_id, engine)
     _add(fields, "buyer_vat_id", buyer_id, engine)
     _add(fields, "iban", identifiers.find_iban(document), engine)
+
+
+def _cells_of(document: Document, items: list[lines.Item]) -> set[Cell]:
+    """The cells of the tables: between the first and the last position of each page."""
+    spans: dict[int, list[float]] = {}
+    for item in items:
+        spans.setdefault(item.page, []).extend((item.box[1], item.box[3]))
+    return {cell for cell in document.cells if cell.page in spans and min(spans[cell.page]) <= cell.box[1] < max(spans[cell.page])}
 
 
 def _evidence(cell: Cell, box: Box, text: str, engine: str) -> Evidence:

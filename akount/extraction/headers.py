@@ -147,7 +147,7 @@ def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None
     rows = max(1, len(document.rows))
     for cell in document.cells:
         for label in labels.find(cell.label_text, "number"):
-            if label.role != "issue" or (label.phrase == "n" and cell.text[label.end : label.end + 1] not in ("°", "º")):
+            if label.role != "issue" or _of_the_number(cell.text, label):
                 continue
             for worth, candidate in _numbers_for(document, cell, label, taken):
                 score = worth + 0.6 * (1 - cell.row / rows)
@@ -157,6 +157,14 @@ def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None
         return None
     score, found = best
     return Found(found.value, found.cell, found.box, min(found.confidence, max(20, min(95, int(22 * score)))))
+
+
+def _of_the_number(text: str, label: labels.Label) -> bool:
+    """Whether a label is a part of a number, as in INV-4711, or an n that is not the one of n°."""
+    rest = text[label.end :]
+    if label.phrase == "n":
+        return rest[:1] not in ("°", "º")
+    return " " not in label.phrase and re.match(r"[-/_]?\d", rest) is not None and text[label.start : label.end].isupper()
 
 
 def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from akount.extraction.addresses import address_of
 from akount.extraction.headers import Found
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.parties import address_of
 from akount.readings import Box
 
 _VAT = re.compile(
@@ -26,7 +26,9 @@ _IBAN = re.compile(r"(?<![A-Z0-9])(?=([A-Z]{2} ?\d{2}(?: ?[A-Z0-9]){11,30})(?![A
 """Looks ahead only, so that an IBAN is found behind another id that could reach into it."""
 _LENGTHS = (
     "AT20 BE16 BG22 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FR27 GB22 GR27 HR21 HU28 IE22 IS26 IT27 "
-    "LI21 LT20 LU20 LV21 MC27 MT31 NL18 NO15 PL28 PT25 RO24 SE24 SI19 SK24 SM27 TR26 SA24 AE23 IL23 BR29"
+    "LI21 LT20 LU20 LV21 MC27 MT31 NL18 NO15 PL28 PT25 RO24 SE24 SI19 SK24 SM27 TR26 SA24 AE23 IL23 BR29 "
+    "AD24 AL28 AZ28 BA20 BH22 CR22 DO28 EG29 FO18 GE22 GI23 GL18 GT28 IQ23 JO30 KW30 KZ20 LB28 LY25 MD24 ME22 MK19 MR27 MU30 "
+    "OM23 PK24 PS29 QA29 RS22 TL23 TN24 UA29 VA22 VG24 XK20"
 )
 _IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _LENGTHS.split()}
 
@@ -124,5 +126,5 @@ def _vat_label(document: Document, cell: Cell) -> bool:
 def _with_label(document: Document, cell: Cell) -> str:
     """The text of a cell and of what may be its label: left of it, or above it."""
     left = [other for other in document.rows[cell.row].cells if other.box[2] <= cell.box[0] + 0.005][-1:]
-    above = document.above(cell, rows=1)[:1]
+    above = [other for other in document.above(cell, rows=1)[:1] if len(other.text) < 40 and other.text[-1:] not in (".", "!", "?")]
     return " ".join(other.text for other in (*left, cell, *(above if not left else ())))

@@ -51,14 +51,20 @@ SYMBOLS = {
     "Euro": "EUR",
     "Rp": "IDR",
     "NIS": "ILS",
+    "KD": "KWD",
     "Ä": "EUR",  # the euro sign of Windows in a font that was taken for a Macintosh one
 }
 """Signs that stand for a currency; `$` and `¥` and the like are only the most frequent of several."""
 
+KRONE = "kr"
+"""A krone of whichever country; the country's words tell which."""
+_THOUSANDTHS = re.compile(r"\b(?:KWD|KD|BHD|OMR|TND|JOD|IQD|LYD)\b")
+"""Currencies of three decimals."""
+
 _SIGN = r"[-−–]"
 _SYMBOL = "|".join(sorted((re.escape(symbol) for symbol in SYMBOLS), key=len, reverse=True))
 _CODE = r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])"
-_CURRENCY = rf"(?:{_SYMBOL}|{_CODE})"
+_CURRENCY = rf"(?:{_SYMBOL}|{_CODE}|(?<![A-Za-z])[Kk]r\\.?(?![A-Za-z]))"
 _NUMBER = (
     r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+[.,]\d{2}(?!\d)"  # 1 234,56: spaces only with a decimal part behind them
     r"|\d{1,3}(?:['’.,]\d{2,3})*(?:['’.,]\d{3})+(?:[.,]\d{1,6})?(?!\d)"
@@ -105,7 +111,10 @@ def currency_codes() -> frozenset[str]:
 def amounts(document: Document) -> list[Amount]:
     """Every number of the document in reading order, read with the decimal sign the document uses."""
     comma = uses_comma(document)
-    return [amount for cell in document.cells for amount in amounts_in(cell, comma, scanned=document.scanned)]
+    thousandths = _THOUSANDTHS.search(document.text) is not None
+    return [
+        amount for cell in document.cells for amount in amounts_in(cell, comma, scanned=document.scanned, thousandths=thousandths)
+    ]
 
 
 def uses_comma(document: Document) -> bool | None:
@@ -118,14 +127,16 @@ def uses_comma(document: Document) -> bool | None:
     return votes[","] > votes["."]
 
 
-def amounts_in(cell: Cell, comma: bool | None = None, *, scanned: bool = False) -> Iterator[Amount]:
-    """The numbers of one cell, with their currency and sign. In scans "16 85" alone in a cell has lost its point."""
+def amounts_in(cell: Cell, comma: bool | None = None, *, scanned: bool = False, thousandths: bool = False) -> Iterator[Amount]:
+    """The numbers of one cell, with their currency and sign. In scans "16 85" alone in a cell has lost its point.
+
+    `thousandths`: the currency has three decimals, so that 1.234 is little more than one."""
     text = cell.text
     if scanned and _LOST_POINT.fullmatch(text):
         text = re.sub(r"(\d) (\d{2})\b", r"\1.\2", text, count=1)
     for match in _AMOUNT.finditer(text):
         number = match.group("number")
-        value = parse(number, comma)
+        value = parse(number, comma, thousandths=thousandths)
         if value is None:
             continue
         after = match.group("after")
@@ -160,6 +171,8 @@ def _is_glued(text: str, match: re.Match[str]) -> bool:
 def _code(text: str | None) -> str | None:
     if not text:
         return None
+    if text.lower().rstrip(".") == KRONE:
+        return KRONE
     if text in SYMBOLS:
         return SYMBOLS[text]
     return text if text in currency_codes() else None
@@ -170,14 +183,14 @@ def _places(number: str, value: Decimal) -> int:
     return -exponent if isinstance(exponent, int) and exponent < 0 and number else 0
 
 
-def parse(number: str, comma: bool | None = None) -> Decimal | None:
+def parse(number: str, comma: bool | None = None, *, thousandths: bool = False) -> Decimal | None:
     """The value of digits with separators. `comma` settles 1.234: True reads it as 1234, False and None by its shape.
 
     The last of two kinds of separator is the decimal sign; one kind that occurs twice parts thousands; a single one
     with other than three digits behind it is the decimal sign.
     """
     bare = re.sub(r"[\s\u00a0\u2009\u202f'’]", "", number)
-    point = _decimal_sign(bare, comma)
+    point = _decimal_sign(bare, comma) or (_third_decimal(bare) if thousandths else None)
     if point is None:
         return _decimal(re.sub(r"[.,]", "", bare))
     whole, _, fraction = bare.rpartition(point)
@@ -199,6 +212,12 @@ def _decimal_sign(bare: str, comma: bool | None) -> str | None:
         if grouped and (len(marks) > 1 or last != told):
             return None
     return last
+
+
+def _third_decimal(bare: str) -> str | None:
+    """The sign in front of three decimals, unless it is the only kind of sign and occurs twice."""
+    marks = re.findall(r"[.,]", bare)
+    return str(marks[-1]) if len(marks) == 1 and re.search(r"[.,]\d{3}$", bare) else None
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from akount.extraction import labels
+from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
 from akount.extraction.headers import Found
 from akount.extraction.layout import Cell, Document, plain, unaccented
 from akount.readings import Box
 
 _LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|"
+    r"(?<![\w.])(?:gmbh|mbh|ges\.?\s?m\.?\s?b\.?\s?h|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|"
     r"company|pty|pvt|pte|sdn|bhd|berhad|"
     r"s/b|s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|"
     r"v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
@@ -23,26 +23,19 @@ _LEGAL = re.compile(
     re.IGNORECASE,
 )
 _STRONG_LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ag|ohg|gbr|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|"
+    r"(?<![\w.])(?:gmbh|mbh|ges\.?\s?m\.?\s?b\.?\s?h|haftungsbeschrankt|e\.\s?k|ag|ohg|gbr|eurl|sasu|s\.n\.c|s\.?p\.?r\.?l|bvba|"
+    r"v\.o\.f|s\.l\.u|s\.?\s?coop|lda|unipessoal|w\.?l\.?l|k\.s\.c\.?c?|teoranta|d\.?o\.?o|zrt|nyrt|aktiebolag|oyj|eirl|srls|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|"
     r"s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft|k\.k)(?![\w])\.?",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(
-    r"\b(stra(ss|\u00df)e|str\.|stra\u00dfe|weg\b|platz\b|allee|street|st\.|road|rd\b|avenue|ave\b|lane|drive|blvd|"
-    r"boulevard|rue|calle|via|jalan|jln|jl\b|taman|tmn|lot\b|postfach|po box|suite|floor|"
-    r"ul\.|no\.?\s?\d|kawasan|lorong|persiaran|bandar|unit\b)|\b\d{4,6}\b|\w+(str|stra\u00dfe|strasse|weg|platz|"
-    r"straat|laan|gade|gatan|vej)\b|\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b",
-    re.IGNORECASE,
+_LEGAL_END = re.compile(
+    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|DAC|CLG|CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
 )
+"""Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
 _CONTACT = re.compile(
     r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
     r"@|www\.|\.com\b|\.de\b|\+\d{2}",
     re.IGNORECASE,
-)
-_POSTCODE = re.compile(
-    r"\b[AC-FHKNPRTV-Y]\d[\dW] ?[0-9AC-FHKNPRTV-Y]{4}\b|"
-    r"(?<![\d.,])(?:[A-Z]{1,2}-? ?)?\d{4,5}(?:-\d{3,4})?\s+[^\W\d_]{2,}|[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|"
-    r"\b\d{4} ?[A-Z]{2}\s+[^\W\d_]{3,}|,?\s[A-Z]{2},? \d{5}\b"
 )
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*]\s+|\s{2,}")
 _SENTENCE = re.compile(
@@ -60,19 +53,20 @@ _HONORIFIC = re.compile(
 
 def _is_firm(name: str) -> bool:
     """Whether a legal form is in the name."""
-    return _STRONG_LEGAL.search(unaccented(name)) is not None
+    return _STRONG_LEGAL.search(unaccented(name)) is not None or _LEGAL_END.search(name) is not None
 
 
 def _is_business(name: str) -> bool:
     """Whether a legal form or a word for a trade is in the name."""
-    return _LEGAL.search(unaccented(name)) is not None
+    return _LEGAL.search(unaccented(name)) is not None or _is_firm(name)
 
 
-def find_seller(document: Document, buyer: Found | None) -> Found | None:
-    """The name of who sends the document: the candidate with most reasons for it."""
+def find_seller(document: Document, buyer: Found | None, inside: Collection[Cell] = ()) -> Found | None:
+    """The name of who sends the document: the candidate with most reasons for it. No name stands `inside` of a table."""
     scores: dict[str, float] = {}
     places: dict[str, Found] = {}
-    for worth, found in _seller_candidates(document, buyer):
+    for base, found in _seller_candidates(document, buyer):
+        worth = base - (3.0 if found.cell in inside else 0.0)
         key = plain(found.value)
         if not key or (buyer is not None and key == plain(buyer.value) and worth < 4):
             continue
@@ -86,7 +80,7 @@ def find_seller(document: Document, buyer: Found | None) -> Found | None:
 
 
 def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tuple[float, Found]]:
-    repeats = Counter(plain(cell.text) for cell in document.cells)
+    repeats = _Repeats(document)
     domains = _domains(document)
     zone = address_of(document, buyer)
     for cell in document.cells:
@@ -102,7 +96,18 @@ def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tupl
         yield _seller_worth(document, cell, name, repeats, domains) - (4.0 if cell in zone else 0.0), Found(name, cell, cell.box, 0)
 
 
-def _seller_worth(document: Document, cell: Cell, name: str, repeats: Counter[str], domains: set[str]) -> float:
+class _Repeats:
+    """How often the text of a cell is printed again, alone or as the beginning of a line."""
+
+    def __init__(self, document: Document) -> None:
+        self.texts = [f"{cell.plain} " for cell in document.cells]
+
+    def beyond(self, cell: Cell) -> int:
+        wanted = f"{cell.plain} "
+        return sum(text.startswith(wanted) for text in self.texts) - 1
+
+
+def _seller_worth(document: Document, cell: Cell, name: str, repeats: _Repeats, domains: set[str]) -> float:
     """Legal forms, the top of the first page, large print, the foot of the page, mail domains."""
     first = cell.page == document.pages[0].number
     worth = 0.0
@@ -119,9 +124,11 @@ def _seller_worth(document: Document, cell: Cell, name: str, repeats: Counter[st
         worth += 1.0
     if first and top < 0.4:
         worth += min(1.2, max(0.0, cell.height / document.text_height - 1.2))
-    worth += min(0.8, 0.4 * (repeats[plain(cell.text)] - 1)) + _domain_worth(name, domains)
+    worth += min(0.8, 0.4 * repeats.beyond(cell)) + _domain_worth(name, domains)
     if _followed_by_address(document, cell):
         worth += 1.0
+    if not block_above(document, cell) and any(_CONTACT.search(other.text) for other in block_below(document, cell)):
+        worth += 0.8
     return worth - 0.02 * max(0, len(name) - 45)
 
 
@@ -136,7 +143,7 @@ def _with_first_line(document: Document, cell: Cell, name: str) -> str:
 
 
 def _followed_by_address(document: Document, cell: Cell) -> bool:
-    return any(_ADDRESS.search(other.text) or _POSTCODE.search(other.text) for other in document.below(cell, reach=3.5, rows=3)[:2])
+    return any(ADDRESS.search(other.text) or POSTCODE.search(other.text) for other in document.below(cell, reach=3.5, rows=3)[:2])
 
 
 def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Found]]:
@@ -147,20 +154,20 @@ def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Fo
 def _sender_line(cell: Cell) -> str | None:
     """The name at the head of a one-line address, as printed small over the window of a letter."""
     parts = [part for part in _SEPARATORS.split(cell.text) if part]
+    if len(parts) < 3:
+        parts = [part for part in re.split(r",\s+", cell.text) if part]
+        if not any(is_street(part) for part in parts[1:]):
+            return None
     if len(parts) < 3 or len(cell.text) < 20 or 0.45 < cell.box[1] < 0.8:
         return None
-    if not _POSTCODE.search(cell.text) or not re.search(r"\d", " ".join(parts[1:])):
+    if not POSTCODE.search(cell.text) or not re.search(r"\d", " ".join(parts[1:])):
         return None
     name = _name_of(parts[0])
-    return name if name is not None and not _ADDRESS.search(parts[0]) else None
+    return name if name is not None and not ADDRESS.search(parts[0]) and not re.search(r"\d", parts[0]) else None
 
 
 def _domains(document: Document) -> set[str]:
-    found = re.findall(
-        r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.(?:com|de|fr|net|org|eu|nl|it|es|co|io|at|ch|pl|be|my|sg|uk|in|"
-        r"se|no|dk|fi|pt|br)\b",
-        document.text.lower(),
-    )
+    found = re.findall(r"(?:@|www\.|https?://)([\w-]+(?:\.[\w-]+)*?)\.[a-z]{2,10}\b", document.text.lower())
     parts = {part for host in found for part in host.split(".")}
     return {
         part
@@ -172,16 +179,15 @@ def _domains(document: Document) -> set[str]:
 def _domain_worth(name: str, domains: set[str]) -> float:
     from rapidfuzz import fuzz
 
-    squashed = plain(_LEGAL.sub(" ", name)).replace(" ", "")
+    bare = plain(_LEGAL.sub(" ", name))
+    squashed = bare.replace(" ", "")
     if len(squashed) < 4:
         return 0.0
-    return (
-        1.2
-        if any(
-            fuzz.ratio(squashed, domain.replace("-", "")) > 80 or squashed.startswith(domain.replace("-", "")) for domain in domains
-        )
-        else 0.0
-    )
+    hosts = {domain.replace("-", "") for domain in domains}
+    if any(fuzz.ratio(squashed, host) > 80 or squashed.startswith(host) for host in hosts):
+        return 1.2
+    parts = {part for domain in domains for part in domain.split("-")} | hosts
+    return 1.0 if any(len(word) > 4 and word in parts for word in bare.split()) else 0.0
 
 
 @lru_cache(maxsize=20_000)
@@ -193,11 +199,11 @@ def _name_of(text: str) -> str | None:
     letters = sum(char.isalpha() for char in name)
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
-    if bare in labels.words("title") or _CONTACT.search(name) or _POSTCODE.search(name) or ":" in name or "%" in name:
+    if bare in labels.words("title") or _CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None
     if _is_label(name) or (_is_sentence(name) and not _is_business(name)):
         return None
-    return name if not (_ADDRESS.search(name) and not _is_business(name)) else None
+    return name if _is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
 
 
 def _is_sentence(text: str) -> bool:
@@ -288,7 +294,7 @@ def find_addressee(document: Document, seller: Found | None) -> Found | None:
             cell.page != page
             or cell.box[1] > 0.5
             or cell in zone
-            or not _POSTCODE.search(cell.text)
+            or not POSTCODE.search(cell.text)
             or _sender_line(cell) is not None
         ):
             continue
@@ -305,21 +311,14 @@ def find_addressee(document: Document, seller: Found | None) -> Found | None:
 
 def _top_of_block(document: Document, cell: Cell) -> Cell | None:
     """The highest line that can be a name in the block of lines that ends with this one."""
-    top: Cell | None = None
-    below = cell
-    for other in document.above(cell, rows=6):
-        if abs(other.box[0] - cell.box[0]) > 0.02 or below.box[1] - other.box[3] > 1.5 * other.height:
-            break
-        below = other
-        if _name_of(_HONORIFIC.sub("", other.text)) is not None:
-            top = other
-    return top
+    names = [other for other in block_above(document, cell) if _name_of(_HONORIFIC.sub("", other.text)) is not None]
+    return names[-1] if names else None
 
 
 def _window_address(document: Document) -> Found | None:
     """The first name under the line with the sender's own address."""
     page = document.pages[0].number
-    senders = [cell for cell in document.cells if cell.page == page and _sender_line(cell) is not None]
+    senders = [cell for cell in document.cells if cell.page == page and cell.box[1] < 0.45 and _sender_line(cell) is not None]
     if not senders or senders[-1].box[1] < 0.1:
         return None
     sender = senders[-1]
@@ -327,16 +326,3 @@ def _window_address(document: Document) -> Found | None:
         if abs(cell.box[0] - sender.box[0]) < 0.08 and _name_of(_HONORIFIC.sub("", cell.text)) is not None:
             return Found(_HONORIFIC.sub("", cell.text).strip(), cell, cell.box, 75)
     return None
-
-
-def address_of(document: Document, name: Found | None) -> set[Cell]:
-    """The cells of the address under a name, in its column, and the name itself."""
-    if name is None:
-        return set()
-    block = [cell for cell in document.below(name.cell, reach=8, rows=7) if _aligned(cell.box, name.cell.box)]
-    return {name.cell, *block}
-
-
-def _aligned(one: Box, other: Box) -> bool:
-    """Whether two boxes share their left edge, their right edge or their middle."""
-    return min(abs(one[0] - other[0]), abs(one[2] - other[2]), abs(one[0] + one[2] - other[0] - other[2]) / 2) < 0.05

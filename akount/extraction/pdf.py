@@ -199,6 +199,9 @@ class _Collector:
             chars += 1
             errors += raw.FPDFText_HasUnicodeMapError(self.textpage, index) == 1
             odd += char < " " or "\x7f" <= char <= "\x9f" or "\ue000" <= char <= "\uf8ff" or char == "\ufffd"
+            if char < " ":  # a space that the font has no letter for
+                self.flush()
+                continue
             if self.is_invisible(index):
                 invisible += 1
                 if not self.ghost:

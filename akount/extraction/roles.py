@@ -138,7 +138,7 @@ class _LabelFinder:
 def _part_over(heading: Cell, amount: Amount) -> str:
     """Of a heading cell with labels for several columns the one over the amount; else all of it."""
     found = labels.find(heading.label_text, "column")
-    if len(found) < 2:
+    if len(found) < 2 or len(labels.find(heading.label_text, "money")) < 2:
         return heading.label_text
     best = max(found, key=lambda label: overlap(heading.span_box(label.start, label.end), amount.box))
     return heading.label_text[best.start : best.end]

@@ -317,7 +317,13 @@ def _others(
         ]
         if places:
             found[name] = (abs(places[-1].amount.value) if name != "rounding" else places[-1].amount.value, places[-1].amount, 60)
-    due = [one for one in labelled if one.role == "due" and (one.amount.looks_like_money or one.amount.value == total)]
+    rest = total - found["prepaid"][0] if "prepaid" in found else None
+    due = [
+        one
+        for one in labelled
+        if (one.role == "due" or (one.role == "total" and one.amount.value == rest))
+        and (one.amount.looks_like_money or one.amount.value == total)
+    ]
     due = [one for one in due if abs(one.amount.value) <= abs(total) + 1 and one.amount.places >= min(2, chosen[1].places)]
     prepaid = found.get("prepaid")
     if due:

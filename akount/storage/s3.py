@@ -8,7 +8,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -114,6 +114,17 @@ class S3Storage(Spooling):
         super().ping()
         with _translated():
             self._client.head_bucket(Bucket=self._bucket)
+
+    def create(self) -> bool:
+        """Makes the bucket, private as every new one is; False: it is there."""
+        with suppress(StorageAway):
+            self.ping()
+            return False
+        region = self._settings.spaces_region
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        with _translated():
+            self._client.create_bucket(Bucket=self._bucket, **where)
+        return True
 
     def close(self) -> None:
         with self._lock:

@@ -1,0 +1,1 @@
+"""Documents that the project makes itself, in many layouts, languages and currencies, with the truth about each."""

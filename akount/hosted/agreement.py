@@ -26,28 +26,39 @@ DISPUTED = 79
 """The two differ, or only the model says a total: never enough for a draft without review."""
 UNPRINTED = 50
 """Not found among the document's words."""
+NOT_PRINTED = "Said by the hosted engine and not found on the document"
+IN_DISPUTE = "Read differently by the local and the hosted engine"
 SURE = 80
 """From here a local value is the one that is shown where the two differ."""
 
 
 def reconciled(local: Reading | None, said: Reading, copy: Copy) -> Reading:
-    """The reading of both together, by the name of the hosted engine and with every value judged."""
+    """The reading of both together, by the name of the hosted engine and with every value judged. What is in dispute or not
+    printed is a warning, too: the record as a whole goes to a person."""
     words = Words(copy.lines)
     said = _signed(said)
     ours = local.fields if local else {}
     fields = dict(ours)
+    doubts: dict[str, list[str]] = {}
     for name, value in said.fields.items():
-        fields[name] = _judged(name, ours.get(name), value, words, said.engine)
-    lines, bands = _positions(local, said, words)
+        fields[name], doubt = _judged(name, ours.get(name), value, words, said.engine)
+        doubts.setdefault(doubt, []).append(name)
+    lines, bands, printed = _positions(local, said, words)
+    doubts.setdefault("" if printed else NOT_PRINTED, []).append("lines")
     return replace(
         said,
         fields=fields,
         lines=lines,
         tax_bands=bands,
-        warnings=(local.warnings if local else ()) + _orders(words),
+        warnings=(local.warnings if local else ()) + _warnings(doubts) + _orders(words),
         refusals=local.refusals if local else (),
         pages=local.pages if local else said.pages,
     )
+
+
+def _warnings(doubts: dict[str, list[str]]) -> tuple[str, ...]:
+    """In words for people; which fields, never their values."""
+    return tuple(f"{doubt}: {', '.join(n.replace('_', ' ') for n in names)}." for doubt, names in doubts.items() if doubt)
 
 
 def _signed(said: Reading) -> Reading:
@@ -65,18 +76,19 @@ def _minus(number: Decimal | None) -> Decimal | None:
     return None if number is None else -number
 
 
-def _judged(name: str, ours: Value | None, theirs: Value, words: Words, engine: str) -> Value:
+def _judged(name: str, ours: Value | None, theirs: Value, words: Words, engine: str) -> tuple[Value, str]:
+    """The value that is kept, with its confidence, and what is doubtful about it, if anything."""
     if ours is not None and _same(ours, theirs):
         floor = AGREED if ours.confidence >= FAIRLY else AGREED_DOUBTFUL
-        return replace(ours, confidence=max(ours.confidence, floor))
+        return replace(ours, confidence=max(ours.confidence, floor)), ""
     place = words.find(theirs.value)
     if place is None:
-        return ours if ours is not None else replace(theirs, confidence=UNPRINTED, evidence=None)
+        return (ours, "") if ours is not None else (replace(theirs, confidence=UNPRINTED, evidence=None), NOT_PRINTED)
     found = replace(theirs, evidence=Evidence(place.page, place.box, place.text[:200], engine))
     if ours is None:
-        return replace(found, confidence=DISPUTED if name == "total" else ALONE)
+        return replace(found, confidence=DISPUTED if name == "total" else ALONE), ""
     kept = ours if ours.confidence >= SURE else found
-    return replace(kept, confidence=min(DISPUTED, max(ours.confidence, FAIRLY)))
+    return replace(kept, confidence=min(DISPUTED, max(ours.confidence, FAIRLY))), IN_DISPUTE
 
 
 def _same(ours: Value, theirs: Value) -> bool:
@@ -89,13 +101,15 @@ def _bare(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def _positions(local: Reading | None, said: Reading, words: Words) -> tuple[tuple[Line, ...], tuple[TaxBand, ...]]:
-    """The local positions where there are any; else those of the model, if every amount of theirs is printed."""
+def _positions(local: Reading | None, said: Reading, words: Words) -> tuple[tuple[Line, ...], tuple[TaxBand, ...], bool]:
+    """The local positions where there are any, else those of the model; and whether all amounts of those are printed."""
     ours, our_bands = (local.lines, local.tax_bands) if local else ((), ())
+    their_bands = tuple(b for b in said.tax_bands if b.amount is None or words.find(b.amount))
+    if ours:
+        return ours, our_bands or their_bands, True
     printed = all(line.amount is None or words.find(line.amount) for line in said.lines)
     theirs = tuple(replace(line, confidence=ALONE if printed else UNPRINTED) for line in said.lines)
-    their_bands = tuple(b for b in said.tax_bands if b.amount is None or words.find(b.amount))
-    return ours or theirs, our_bands or their_bands
+    return theirs, our_bands or their_bands, printed
 
 
 def _orders(words: Words) -> tuple[str, ...]:

@@ -33,7 +33,11 @@ log = logs.get(__name__)
 
 TRIES = 2
 """Requests for one document in one attempt."""
+REPEATED = frozenset({"hosted_rate_limited", "hosted_failed"})
+"""It has said so itself: nothing was done, so nothing is paid for, and a moment later it may be done."""
 PAUSE_SECONDS = 0.5
+LONGEST_PAUSE = 5.0
+"""A worker waits no longer between two requests; who is asked to wait for longer leaves it to another attempt."""
 BUSY_SECONDS = 10.0
 """So long a worker waits for one of the calls at the same time to be over."""
 LEAST_SECONDS = 3.0
@@ -159,9 +163,9 @@ class _Consultation:
 
     def _pause(self, number: int, refusal: NotAnswered) -> float | None:
         """Seconds until it is tried again in this attempt; None: not in this one."""
-        again = refusal.blames and refusal.passing and refusal.cost == 0 and number < TRIES
+        again = refusal.code in REPEATED and number < TRIES
         wait = max(refusal.retry_after or 0, PAUSE_SECONDS * random.uniform(1, 2))  # noqa: S311  not a secret
-        return wait if again and wait + LEAST_SECONDS < self.case.left else None
+        return wait if again and wait <= LONGEST_PAUSE and wait + LEAST_SECONDS < self.case.left else None
 
     def _copy(self) -> Copy:
         """What may be shown of the document. Raises NotAnswered where that cannot be told."""

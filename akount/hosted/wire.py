@@ -46,6 +46,7 @@ class _Line(HTTPAdapter):
 
     def __init__(self) -> None:
         self.made: list[Any] = []
+        self.late = False
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
@@ -62,6 +63,7 @@ class _Line(HTTPAdapter):
 
     def cut(self) -> None:
         """Ends whatever is said on it, from another thread."""
+        self.late = True
         for connection in self.made:
             with suppress(OSError, AttributeError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -76,10 +78,11 @@ def ask(request: Request, seconds: float, *, method: str = "POST") -> dict[str, 
     try:
         status, headers, content = _exchange(line, method, request, seconds)
     except (requests.RequestException, HTTPError, OSError) as error:
-        _lost(error, in_time=timer.is_alive())
-    if not timer.is_alive():
-        _lost(requests.ReadTimeout(), in_time=False)
-    timer.cancel()
+        _lost(error, late=line.late)
+    finally:
+        timer.cancel()
+    if line.late:
+        _lost(requests.ReadTimeout(), late=True)
     if status != 200:
         _refused(status, headers)
     if len(content) > MAX_ANSWER:
@@ -112,11 +115,11 @@ def _as_it_is(request: Any) -> Any:
     return request
 
 
-def _lost(error: Exception, *, in_time: bool) -> Never:
+def _lost(error: Exception, *, late: bool) -> Never:
     """Nobody knows whether the engine has worked and what that costs, unless it was never reached."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     never_reached = isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
-    late = not in_time or isinstance(error, requests.Timeout)
+    late = late or isinstance(error, requests.Timeout)
     why, code = ("it did not answer in time", "hosted_timed_out") if late else ("the connection broke", "hosted_cut_off")
     raise NotAnswered(why, code, passing=True, blames=True, cost=0 if never_reached else None) from None
 

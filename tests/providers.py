@@ -119,8 +119,7 @@ class Provider:
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"provider": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), handler)
         self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  who cuts the line is not told of it
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
@@ -152,6 +151,11 @@ class Provider:
     def forget(self) -> None:
         self.heard.clear()
         self.act = silent
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # a hundred come at once
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,7 +7,6 @@ Made where engines run, in a confined child. What crosses the pipe is validated 
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -154,7 +153,7 @@ def copy_from_json(raw: Any) -> Copy:
             lines=tuple(Line(int(page), tuple(_word(*word) for word in words)) for page, words in raw["lines"]),
             masked=int(raw["masked"]),
         )
-    except (KeyError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a copy: {type(error).__name__}") from error
     whole = copy.document.startswith(b"%PDF-") if len(copy.pictures) > 1 else not copy.document
     if not copy.pictures or not whole or not all(picture.startswith(JPEG) for picture in copy.pictures):

@@ -37,7 +37,8 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def runtime(shared: str, tmp_path: Path, server: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     monkeypatch.setattr(opinions, "PAUSE_SECONDS", 0.01)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with opened(shared, tmp_path, server, HOSTED_CALLS_AT_ONCE="100", HOSTED_TIMEOUT_SECONDS="20") as runtime:
+    patient = {"HOSTED_CALLS_AT_ONCE": "100", "HOSTED_TIMEOUT_SECONDS": "20", "DATABASE_POOL_TIMEOUT_SECONDS": "120"}
+    with opened(shared, tmp_path, server, **patient) as runtime:
         yield runtime
 
 

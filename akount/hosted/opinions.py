@@ -245,11 +245,12 @@ class _Consultation:
             time.sleep(PAUSE_SECONDS)
 
     def _settle(self, ticket: Ticket, bill: _Bill, blamed: bool | None) -> None:
+        """The engine's row first, then the tenant's, as in gate.admit: the other way round two workers would wait for each other."""
         try:
             with self.runtime.database.transaction() as session:
-                gate.settle(session, ticket, bill.outcome, bill.cost)
                 if blamed is not None:
                     gate.report(session, self.plan.engine, failed=blamed)
+                gate.settle(session, ticket, bill.outcome, bill.cost)
         except AkountError as error:
             log.warning("call not settled; what was set aside for it stands", code=error.code)
 

@@ -11,7 +11,7 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test test-s3 check format lock samples errors screenshot openapi migration bench-queue bench-edge chaos hostile clean
+.PHONY: help run demo-check test check format lock samples errors screenshot screenshots openapi migration bench-queue bench-edge bench-console chaos hostile test-s3 bench stack rolling soak clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ errors: $(VENV)/dev ## write docs/errors.md again from what the code raises
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
 
+screenshots: $(VENV)/dev ## make the pictures of the console again (needs chromium)
+	PYTHONPATH=.:tests:tests/api $(BIN)/python tools/make_console_pictures.py
+
 openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the specification
 	PYTHONPATH=. $(BIN)/python tools/freeze_openapi.py
 
@@ -66,6 +69,21 @@ bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json
 
 bench-edge: $(VENV)/dev ## measure what the edge costs beside a bare Flask view (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.edge $(ARGS)
+
+bench-console: $(VENV)/dev ## measure the console with a million jobs; writes benchmarks/results/console.md (ARGS="--help")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.million $(ARGS)
+
+bench: $(VENV)/dev $(BULLMQ)/node_modules/.package-lock.json ## measure the service beside the original's design in Node; writes benchmarks/results/bench.md (ARGS="--quick")
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.service $(ARGS)
+
+stack: $(VENV)/dev ## nginx, web servers, workers, Postgres, Redis without Docker, until Ctrl-C (ARGS="--help")
+	@PYTHONPATH=.:tests exec $(BIN)/python -m tools.stack $(ARGS)
+
+rolling: $(VENV)/dev ## restart everything in turn under 20,000 requests through nginx: none may fail (ARGS="--requests 2000")
+	PYTHONPATH=.:tests $(BIN)/python -m tools.stack.rolling $(ARGS)
+
+soak: $(VENV)/dev ## mixed load with restarts for MINUTES=120: memory, descriptors, connections and queues must be flat
+	PYTHONPATH=.:tests $(BIN)/python -m tools.stack.soak --minutes $(or $(MINUTES),120) --results $(or $(RESULTS),benchmarks/results)
 
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
   $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LEASE),--lease $(LEASE)) $(if $(PROCESSES),--processes $(PROCESSES)) \

@@ -78,6 +78,12 @@ def _origins(value: tuple[str, ...]) -> None:
         raise ValidationError(f"Not an origin ({asked}): {', '.join(wrong)}.")
 
 
+def _addresses(value: tuple[str, ...]) -> None:
+    wrong = [address for address in value if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", address)]
+    if wrong:
+        raise ValidationError(f"Not an e-mail address: {', '.join(wrong)}.")
+
+
 def _one_of(*choices: str) -> Any:
     return fields.String(validate=validate.OneOf(choices, error=f"Must be one of: {', '.join(choices)}."))
 
@@ -186,6 +192,10 @@ class Settings:
     hsts_preload: bool = setting(Switch(), False, "tell browsers that the domain may go onto their preload lists")
     trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
     rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
+    console_logs_url: str = setting(
+        _text(_url("https", "http")), "", "where the logs of a request are, with {request_id} in it; the console links to them"
+    )
+    console_read_only: bool = setting(Switch(), False, "the console shows everything and changes nothing")
     metrics_token: str = setting(
         _text(validate.Length(min=16, error="Must have at least 16 characters.")),
         "",
@@ -259,6 +269,23 @@ class Settings:
     keep_completed_hours: int = setting(_number(), 24, "completed jobs stay in the history so long")
     keep_completed_count: int = setting(_number(), 1000, "and at most so many for each queue")
     keep_failed_days: int = setting(_number(), 7, "failed and cancelled jobs stay in the history so long")
+    # alerts
+    alert_oldest_wait_seconds: int = setting(_number(), 300, "a document that waits longer raises an alert")
+    alert_dead_letters_per_hour: int = setting(_number(), 10, "so many failed documents of a queue in an hour raise one")
+    alert_remind_hours: int = setting(_number(), 6, "what goes on is told again after so long")
+    alert_webhook_url: str = setting(
+        _text(_url("https", "http")), "", "where alerts are sent as JSON by POST; empty: nowhere", secret=True
+    )
+    alert_webhook_secret: str = setting(
+        _text(validate.Length(min=16, error="Must have at least 16 characters.")), "", "signs what is sent there", secret=True
+    )
+    alert_email_to: tuple[str, ...] = setting(Items(validate=_addresses), (), "who gets alerts by e-mail")
+    alert_email_from: str = setting(_text(), "", "who they are from")
+    smtp_host: str = setting(_text(), "", "the mail server")
+    smtp_port: int = setting(_number(1, 65535), 587, "its port")
+    smtp_tls: str = setting(_one_of("starttls", "tls", "off"), "starttls", "how TLS is spoken with it: starttls, tls or off")
+    smtp_username: str = setting(_text(), "", "user of the mail server, if it wants one")
+    smtp_password: str = setting(_text(), "", "and the password", secret=True)
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -394,6 +421,9 @@ def _contradictions(settings: Settings) -> list[str]:
     problems += _clerk_problems(settings)
     if bool(settings.openai_compatible_url) is not bool(settings.openai_compatible_model):
         problems.append("OPENAI_COMPATIBLE_MODEL: Must be set together with OPENAI_COMPATIBLE_URL.")
+    if settings.alert_email_to:
+        needed = {"SMTP_HOST": settings.smtp_host, "ALERT_EMAIL_FROM": settings.alert_email_from}
+        problems += [f"{name}: Must be set where ALERT_EMAIL_TO is." for name, value in needed.items() if not value]
     if settings.redis_tls_ca_file and not Path(settings.redis_tls_ca_file).is_file():
         problems.append("REDIS_TLS_CA_FILE: There is no such file.")
     return problems
@@ -421,6 +451,7 @@ def _unsafe(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         "CLERK_AUTHORIZED_PARTIES": safety.origin_faults(settings.clerk_authorized_parties),
         "MISTRAL_URL": safety.url_faults(settings.mistral_url),
         "ANTHROPIC_URL": safety.url_faults(settings.anthropic_url),
+        "ALERT_WEBHOOK_URL": safety.url_faults(settings.alert_webhook_url),
         "CORS_ORIGINS": safety.origin_faults(settings.cors_origins),
         "REDIS_TLS_VERIFY": [] if settings.redis_tls_verify else ["Must not be off in production; give REDIS_TLS_CA_FILE instead."],
     }
@@ -444,6 +475,12 @@ def _doubts(settings: Settings) -> tuple[str, ...]:
         "CORS_ORIGINS is empty: no page of another origin may call the API.": not settings.cors_origins,
         "TRUSTED_PROXY_HOPS is 0: without a proxy that speaks TLS every request is sent to https and comes back.": (
             settings.trusted_proxy_hops == 0
+        ),
+        "ALERT_WEBHOOK_SECRET is empty: whoever gets the alerts cannot tell ours from others.": bool(
+            settings.alert_webhook_url and not settings.alert_webhook_secret
+        ),
+        "SMTP_TLS is off: alerts and the password of the mail server go unencrypted.": bool(
+            settings.alert_email_to and settings.smtp_tls == "off"
         ),
         "TRUSTED_HOSTS is empty: a redirect to https repeats whatever name the client used.": not settings.trusted_hosts,
         "ALLOW_LOCAL_SERVICES is on: where the database and Redis are, and whether they speak TLS, was not looked at.": (

@@ -106,6 +106,16 @@ def see_all() -> None:
     _seen.set(SEES_ALL)
 
 
+@contextmanager
+def seeing_all() -> Iterator[None]:
+    """Inside the block this thread's sessions see the rows of every tenant: for what is nobody's in particular."""
+    before = _seen.set(SEES_ALL)
+    try:
+        yield
+    finally:
+        _seen.reset(before)
+
+
 def engine_url(url: str) -> URL:
     """The URL as SQLAlchemy wants it: 2.1 reads postgresql:// as psycopg 3 and knows no postgres://."""
     return make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url))
@@ -214,6 +224,30 @@ class Database:
                 )
             ).one()
         return int(most - sum(kept))
+
+    def load(self) -> tuple[int, int, float]:
+        """How many connections of the server are used, how many it allows, and for how long the longest statement of this
+        database has run. Raises Unavailable."""
+        with self.snapshot() as session:
+            used, longest = session.execute(
+                text(
+                    "SELECT count(*) FILTER (WHERE backend_type = 'client backend'), coalesce(extract(epoch FROM max("
+                    "clock_timestamp() - query_start) FILTER (WHERE state = 'active' AND datname = current_database())), 0) "
+                    "FROM pg_stat_activity"
+                )
+            ).one()
+        return used, self.allowed_connections() or 0, float(longest)
+
+    def skew(self) -> float:
+        """So many seconds this machine's clock is ahead of the server's. Raises Unavailable."""
+        if self.sqlite:
+            return 0.0
+        started = now()
+        with self.snapshot() as session:
+            session.execute(text("SELECT 1"))  # the connection is there
+            started = now()
+            there = session.scalar(text("SELECT clock_timestamp()"))
+        return float((started + (now() - started) / 2 - there).total_seconds())
 
     def is_walled(self) -> bool:
         """Whether row-level security holds for the role that this connects as: it does not for a superuser. SQLite: no."""

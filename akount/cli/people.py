@@ -15,10 +15,11 @@ from akount.accounts import SHELL, Permission
 from akount.cli.common import cli, open_for_command, say
 from akount.db import now
 from akount.extraction.redaction import MASKS
-from akount.hosted import plans
+from akount.hosted import policies
 from akount.hosted.providers import PROVIDERS
 from akount.identity import keys, sessions
 from akount.models import Role
+from akount.plans import Plan
 
 ROLES = click.Choice([r.value for r in Role])
 SCOPES = click.Choice([p.value for p in Permission])
@@ -54,7 +55,7 @@ def tenant_link(tenant_id: uuid.UUID, clerk_org: str) -> None:
 @tenant.command("hosted")
 @click.argument("tenant_id", type=click.UUID)
 @click.option("--engine", type=click.Choice(list(PROVIDERS)), help="Which one; at first it must be said.")
-@click.option("--when", type=click.Choice([s.value for s in plans.Strategy]), help="never, below a confidence, or always.")
+@click.option("--when", type=click.Choice([s.value for s in policies.Strategy]), help="never, below a confidence, or always.")
 @click.option("--below", "threshold", type=click.IntRange(0, 100), help="The confidence of the local engines.")
 @click.option("--budget", type=click.FloatRange(0, 1_000_000), help="US dollars a month.")
 @click.option("--mask", "masks", type=click.Choice(MASKS), multiple=True, help="What is masked (repeatable); at first all.")
@@ -62,27 +63,39 @@ def tenant_link(tenant_id: uuid.UUID, clerk_org: str) -> None:
 def tenant_hosted(tenant_id: uuid.UUID, masks: tuple[str, ...], mask_nothing: bool, budget: float | None, **said: Any) -> None:
     """Show or change when a tenant's documents are shown to a hosted engine; people have to consent, too."""
     with open_for_command() as runtime, runtime.database.transaction() as session:
-        plan = plans.plan_of(session, tenant_id)
+        policy = policies.policy_of(session, tenant_id)
         changes = {name: value for name, value in said.items() if value is not None and name != "when"}
-        changes |= {"strategy": plans.Strategy(said["when"])} if said["when"] else {}
-        changes |= {"budget": round(budget * plans.DOLLAR)} if budget is not None else {}
+        changes |= {"strategy": policies.Strategy(said["when"])} if said["when"] else {}
+        changes |= {"budget": round(budget * policies.DOLLAR)} if budget is not None else {}
         changes |= {"masks": () if mask_nothing else masks} if masks or mask_nothing else {}
         if changes:
-            if plan is None and "engine" not in changes:
+            if policy is None and "engine" not in changes:
                 raise click.UsageError("Say with --engine which hosted engine it is.")
-            plan = replace(plan, **changes) if plan else plans.Plan(**changes)
-            plans.decide(session, SHELL, tenant_id, plan)
-        spent, reserved = plans.spent_of(session, tenant_id)
-    click.echo(_plan(plan))
-    click.echo(f"this month: {spent / plans.DOLLAR:.2f} USD spent, {reserved / plans.DOLLAR:.2f} USD set aside")
+            policy = replace(policy, **changes) if policy else policies.Policy(**changes)
+            policies.decide(session, SHELL, tenant_id, policy)
+        spent, reserved = policies.spent_of(session, tenant_id)
+    click.echo(_policy(policy))
+    click.echo(f"this month: {spent / policies.DOLLAR:.2f} USD spent, {reserved / policies.DOLLAR:.2f} USD set aside")
 
 
-def _plan(plan: plans.Plan | None) -> str:
-    if plan is None or plan.strategy is plans.Strategy.NEVER:
+def _policy(policy: policies.Policy | None) -> str:
+    if policy is None or policy.strategy is policies.Strategy.NEVER:
         return "No document is shown to a hosted engine."
-    when = "always" if plan.strategy is plans.Strategy.ALWAYS else f"when the local engines are less sure than {plan.threshold}"
-    masked = ", ".join(plan.masks) or "nothing"
-    return f"{plan.engine}, {when}; masked: {masked}; budget: {plan.budget / plans.DOLLAR:.2f} USD a month"
+    when = (
+        "always" if policy.strategy is policies.Strategy.ALWAYS else f"when the local engines are less sure than {policy.threshold}"
+    )
+    masked = ", ".join(policy.masks) or "nothing"
+    return f"{policy.engine}, {when}; masked: {masked}; budget: {policy.budget / policies.DOLLAR:.2f} USD a month"
+
+
+@tenant.command("plan")
+@click.argument("tenant_id", type=click.UUID)
+@click.argument("plan", type=click.Choice([*Plan, "none"]))
+def tenant_plan(tenant_id: uuid.UUID, plan: str) -> None:
+    """Say what a tenant has bought: documents a month and bytes of one; none: nothing is counted."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        accounts.set_plan(session, tenant_id, None if plan == "none" else plan)
+    click.echo("The plan is set.")
 
 
 @cli.group()

@@ -1,4 +1,4 @@
-"""The second opinion on a document: asked for where plan and consent say so, after the local engines, outside of the sandbox.
+"""The second opinion on a document: asked for where policy and consent say so, after the local engines, outside of the sandbox.
 
 Whatever goes wrong with it, the local reading stands, and a warning says why it stands alone. Only a document that the local
 engines could not read at all waits for a hosted engine that may answer later.
@@ -18,10 +18,10 @@ from typing import BinaryIO, Protocol
 from akount import logs, metrics
 from akount.errors import AkountError, OutOfBounds, Unavailable, Unreadable
 from akount.extraction.copies import Copy
-from akount.hosted import gate, plans, providers, questions, wire
+from akount.hosted import gate, policies, providers, questions, wire
 from akount.hosted.agreement import better, reconciled
 from akount.hosted.gate import Ticket, Wish
-from akount.hosted.plans import Plan
+from akount.hosted.policies import Policy
 from akount.hosted.providers import PROVIDERS, Provider
 from akount.hosted.refusals import NotAnswered
 from akount.kinds import Kind
@@ -80,35 +80,35 @@ class Opinion:
 def consult(runtime: Runtime, copier: Copier, case: Case, local: Reading | Unreadable) -> Opinion:
     """The local reading, or a better one of a hosted engine with it. Raises the local Unreadable where nobody read more,
     and Unavailable where a hosted engine may read it later."""
-    plan = _plan_for(runtime, case, local)
+    policy = _policy_for(runtime, case, local)
     reading = local if isinstance(local, Reading) else None
-    if plan is not None:
+    if policy is not None:
         try:
-            said, copy, cost = _Consultation(runtime, copier, case, plan).hold()
+            said, copy, cost = _Consultation(runtime, copier, case, policy).hold()
         except NotAnswered as refusal:
-            log.warning("hosted engine not used", engine=plan.engine, code=refusal.code)
-            return _alone(local, plan.engine, refusal)
+            log.warning("hosted engine not used", engine=policy.engine, code=refusal.code)
+            return _alone(local, policy.engine, refusal)
         both = reconciled(reading, said, copy)
         if better(case.kind, reading, both):
             return Opinion(both, cost)
         if reading is not None:
-            return Opinion(_noted(reading, plan.engine, "hosted_worse", "its answer is not borne out by the document"), cost)
+            return Opinion(_noted(reading, policy.engine, "hosted_worse", "its answer is not borne out by the document"), cost)
     if reading is None:
         raise local  # type: ignore[misc]
     return Opinion(reading)
 
 
-def _plan_for(runtime: Runtime, case: Case, local: Reading | Unreadable) -> Plan | None:
-    """The tenant's plan, where it says that this document is to be shown, and the uploader has agreed; asked for afresh."""
+def _policy_for(runtime: Runtime, case: Case, local: Reading | Unreadable) -> Policy | None:
+    """The tenant's policy, where it says that this document is to be shown, and the uploader has agreed; asked for afresh."""
     configured = providers.configured(runtime.settings)
     if not configured or not _may_help(case, local):
         return None
     with runtime.database.snapshot() as session:
-        plan = plans.plan_of(session, case.document.tenant_id)
-        if plan is None or plan.engine not in configured or not plans.consented(session, case.document):
+        policy = policies.policy_of(session, case.document.tenant_id)
+        if policy is None or policy.engine not in configured or not policies.consented(session, case.document):
             return None
     sure = case.kind.confidence(local, case.kind.examine(local)) if isinstance(local, Reading) else 0
-    return plan if plan.wants(sure) else None
+    return policy if policy.wants(sure) else None
 
 
 def _may_help(case: Case, local: Reading | Unreadable) -> bool:
@@ -141,9 +141,9 @@ def _noted(reading: Reading, engine: str, code: str, why: str) -> Reading:
 class _Consultation:
     """One document and one hosted engine."""
 
-    def __init__(self, runtime: Runtime, copier: Copier, case: Case, plan: Plan) -> None:
-        self.runtime, self.copier, self.case, self.plan = runtime, copier, case, plan
-        self.provider: Provider = PROVIDERS[plan.engine]
+    def __init__(self, runtime: Runtime, copier: Copier, case: Case, policy: Policy) -> None:
+        self.runtime, self.copier, self.case, self.policy = runtime, copier, case, policy
+        self.provider: Provider = PROVIDERS[policy.engine]
         self.model = self.provider.model(runtime.settings)
 
     def hold(self) -> tuple[Reading, Copy, int]:
@@ -173,12 +173,12 @@ class _Consultation:
         settings, case = self.runtime.settings, self.case
         case.file.seek(0)
         try:
-            copy = self.copier.copy(case.file, case.document.media_type, self.plan.masks, case.left - LEAST_SECONDS)
+            copy = self.copier.copy(case.file, case.document.media_type, self.policy.masks, case.left - LEAST_SECONDS)
         except (Unreadable, OutOfBounds):
             raise NotAnswered("no copy of the document could be made", "hosted_no_copy") from None
         if len(copy.pictures) > settings.hosted_max_pages:
             raise NotAnswered(f"it has more than {settings.hosted_max_pages} pages", "hosted_too_many_pages")
-        if self.plan.masks and not copy.lines:
+        if self.policy.masks and not copy.lines:
             raise NotAnswered("no words were found on it, so nothing could be masked", "hosted_nothing_masked")
         return copy
 
@@ -191,7 +191,7 @@ class _Consultation:
             counted = self.provider.usage(said)
             if counted is not None:
                 bill.cost = providers.price(self.provider.prices(self.runtime.settings), counted)
-            reading = questions.understood(self.provider.answer(said), self.plan.engine, self.model, len(copy.pictures))
+            reading = questions.understood(self.provider.answer(said), self.policy.engine, self.model, len(copy.pictures))
             bill.outcome = "answered"
         return reading, bill.cost
 
@@ -214,16 +214,16 @@ class _Consultation:
             raise
         finally:
             self._settle(ticket, bill, blamed)
-            metrics.asked(self.plan.engine, bill.outcome, bill.cost, time.monotonic() - started)
+            metrics.asked(self.policy.engine, bill.outcome, bill.cost, time.monotonic() - started)
 
     def _wish(self, request: wire.Request, copy: Copy, seconds: float) -> Wish:
         return Wish(
             tenant_id=self.case.document.tenant_id,
             job_id=self.case.job_id,
-            engine=self.plan.engine,
+            engine=self.policy.engine,
             model=self.model,
             price=providers.price(self.provider.prices(self.runtime.settings), self.provider.most(copy)),
-            budget=self.plan.budget,
+            budget=self.policy.budget,
             sent_sha256=hashlib.sha256(request.body).hexdigest(),
             sent_bytes=len(request.body),
             seconds=seconds + LEAST_SECONDS,
@@ -236,7 +236,7 @@ class _Consultation:
         while True:
             try:
                 with self.runtime.database.transaction() as session:
-                    if not plans.consented(session, self.case.document):
+                    if not policies.consented(session, self.case.document):
                         raise NotAnswered("the consent was withdrawn", "hosted_no_consent")
                     return gate.admit(session, wish, self.runtime.settings.hosted_calls_at_once)
             except NotAnswered as refusal:
@@ -245,11 +245,11 @@ class _Consultation:
             time.sleep(PAUSE_SECONDS)
 
     def _settle(self, ticket: Ticket, bill: _Bill, blamed: bool | None) -> None:
-        """The engine's row first, then the tenant's, as in gate.admit: the other way round two workers would wait for each other."""
+        """The engine's row first, as in gate.admit: the other way round two workers would wait for each other."""
         try:
             with self.runtime.database.transaction() as session:
                 if blamed is not None:
-                    gate.report(session, self.plan.engine, failed=blamed)
+                    gate.report(session, self.policy.engine, failed=blamed)
                 gate.settle(session, ticket, bill.outcome, bill.cost)
         except AkountError as error:
             log.warning("call not settled; what was set aside for it stands", code=error.code)

@@ -61,6 +61,11 @@ class Incoming:
         return self._hash.hexdigest()
 
     @property
+    def limit(self) -> int:
+        """The bytes that are allowed."""
+        return self._limit
+
+    @property
     def too_large(self) -> bool:
         """Whether more came than the limit allows."""
         return self.size > self._limit

@@ -1,4 +1,4 @@
-"""What the tests of hosted engines share: a tenant with a plan, a person who agrees, and documents on the way."""
+"""What the tests of hosted engines share: a tenant with a policy, a person who agrees, and documents on the way."""
 
 import datetime as dt
 import uuid
@@ -13,8 +13,8 @@ from sqlalchemy import select, update
 from akount import pipeline
 from akount.accounts import SHELL
 from akount.db import now
-from akount.hosted import plans
-from akount.hosted.plans import Plan, Strategy
+from akount.hosted import policies
+from akount.hosted.policies import Policy, Strategy
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Base, Decision, Job, Membership, Record
@@ -27,7 +27,7 @@ from people import Person
 from providers import Provider, form_of
 from shared import emptied
 
-DOLLAR = plans.DOLLAR
+DOLLAR = policies.DOLLAR
 Row = TypeVar("Row", bound=Base)
 
 
@@ -51,11 +51,11 @@ def agrees(runtime: Runtime, person: Person, *, hosted: bool = True) -> None:
         session.execute(update(Membership).where(Membership.user_id == person.actor.user_id).values(**values))
 
 
-def planned(runtime: Runtime, person: Person, engine: str, **more: object) -> None:
-    """A tenant's plan; at first with money for everything."""
-    plan = replace(Plan(engine, Strategy.ALWAYS, budget=1000 * DOLLAR), **more)
+def decided(runtime: Runtime, person: Person, engine: str, **more: object) -> None:
+    """A tenant's policy; at first with money for everything."""
+    policy = replace(Policy(engine, Strategy.ALWAYS, budget=1000 * DOLLAR), **more)
     with runtime.database.transaction() as session:
-        plans.decide(session, SHELL, person.actor.tenant, plan)
+        policies.decide(session, SHELL, person.actor.tenant, policy)
 
 
 def printed(says: Reading) -> str:

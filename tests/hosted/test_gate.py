@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hosted_help import agrees, opened, planned, printed, process, rows
+from hosted_help import agrees, decided, opened, printed, process, rows
 from sqlalchemy import update
 
 from akount.hosted import gate, opinions
@@ -79,7 +79,7 @@ def refused(runtime: Runtime, people: People, job_id: uuid.UUID, **how: int) -> 
 def test_a_hundred_documents_at_once_against_a_budget_for_forty_make_exactly_forty_calls(
     runtime: Runtime, people: People, server: Provider
 ) -> None:
-    planned(runtime, people.ada, "mistral", budget=40 * 3_000 + 2_999)
+    decided(runtime, people.ada, "mistral", budget=40 * 3_000 + 2_999)
     server.act = says(200, spoken("mistral", form_of(reading())))
     jobs = [submitted(runtime, people.ada).id for _ in range(100)]
     work = [threading.Thread(target=process, args=(runtime, job, FakeReader(reading(), printed(reading())))) for job in jobs]

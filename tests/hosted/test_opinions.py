@@ -1,4 +1,4 @@
-"""A hosted engine is asked where plan and consent say so, believed where the document bears it out, and never needed (S2, S9)."""
+"""A hosted engine is asked where policy and consent say so, believed where the document bears it out, and never needed (S2, S9)."""
 
 import datetime as dt
 import hashlib
@@ -9,13 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hosted_help import agreeing, agrees, decision_of, job_of, opened, planned, printed, process, read, record_of, rows, unsure
+from hosted_help import agreeing, agrees, decided, decision_of, job_of, opened, printed, process, read, record_of, rows, unsure
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from akount.errors import Unreadable
 from akount.hosted import gate, opinions
-from akount.hosted.plans import Strategy
+from akount.hosted.policies import Strategy
 from akount.lifecycle import Runtime
 from akount.models import HostedCall, HostedSpending, Job, JobStatus, Record, RecordStatus
 from akount.readings import Line
@@ -67,7 +67,7 @@ def people(runtime: Runtime) -> People:
 def test_what_both_say_becomes_a_draft_of_the_hosted_engine(
     runtime: Runtime, people: People, provider: Provider, engine: str
 ) -> None:
-    planned(runtime, people.ada, engine, strategy=Strategy.BELOW)
+    decided(runtime, people.ada, engine, strategy=Strategy.BELOW)
     local = unsure(70)
     agreeing(provider, engine, local)
     job = read(runtime, people.ada, local)
@@ -84,7 +84,7 @@ def test_what_both_say_becomes_a_draft_of_the_hosted_engine(
 
 
 def test_the_model_is_not_asked_which_one_it_is(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     agreeing(provider, "mistral", reading())
     job = read(runtime, people.ada, reading())
     assert "whatever" not in record_of(runtime, job).model_version
@@ -94,14 +94,14 @@ def test_the_model_is_not_asked_which_one_it_is(runtime: Runtime, people: People
     ("strategy", "sure", "asked"),
     [("never", 20, 0), ("below", 79, 1), ("below", 80, 0), ("always", 99, 1)],
 )
-def test_the_plan_says_when(runtime: Runtime, people: People, provider: Provider, strategy: str, sure: int, asked: int) -> None:
-    planned(runtime, people.ada, "mistral", strategy=Strategy(strategy), threshold=80)
+def test_the_policy_says_when(runtime: Runtime, people: People, provider: Provider, strategy: str, sure: int, asked: int) -> None:
+    decided(runtime, people.ada, "mistral", strategy=Strategy(strategy), threshold=80)
     agreeing(provider, "mistral", reading())
     assert read(runtime, people.ada, unsure(sure)).status is JobStatus.COMPLETED
     assert len(provider.heard) == asked
 
 
-def test_a_tenant_without_a_plan_sends_nothing(runtime: Runtime, people: People, provider: Provider) -> None:
+def test_a_tenant_without_a_policy_sends_nothing(runtime: Runtime, people: People, provider: Provider) -> None:
     read(runtime, people.ada, unsure(20))
     assert provider.heard == []
 
@@ -109,13 +109,13 @@ def test_a_tenant_without_a_plan_sends_nothing(runtime: Runtime, people: People,
 def test_an_e_invoice_is_exact_and_not_shown(runtime: Runtime, people: People, provider: Provider) -> None:
     from dataclasses import replace
 
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     read(runtime, people.ada, replace(reading(), engine="einvoice"))
     assert provider.heard == []
 
 
 def test_a_total_that_only_the_model_says_is_for_a_person(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     whole = reading()
     agreeing(provider, "mistral", whole)
     record = record_of(runtime, read(runtime, people.ada, reading(total=None, net=None, tax=None), printed(whole)))
@@ -126,7 +126,7 @@ def test_a_total_that_only_the_model_says_is_for_a_person(runtime: Runtime, peop
 
 @pytest.mark.parametrize("sure", [70, 95])
 def test_where_the_two_differ_a_person_decides(runtime: Runtime, people: People, provider: Provider, sure: int) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     local = unsure(sure)
     agreeing(provider, "mistral", local, net="100.00", tax="19.00", total="100.00")
     record = record_of(runtime, read(runtime, people.ada, local))
@@ -134,7 +134,7 @@ def test_where_the_two_differ_a_person_decides(runtime: Runtime, people: People,
 
 
 def test_a_value_that_is_printed_nowhere_changes_nothing(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     agreeing(provider, "mistral", reading(), total="777.77", due_date="2031-01-01")
     record = record_of(runtime, read(runtime, people.ada, reading()))
     assert (record.status, record.total_amount) == (RecordStatus.NEEDS_REVIEW, 11900)
@@ -145,7 +145,7 @@ def test_a_value_that_is_printed_nowhere_changes_nothing(runtime: Runtime, peopl
 def test_a_document_that_nobody_here_can_read_is_read_by_the_hosted_engine(
     runtime: Runtime, people: People, provider: Provider
 ) -> None:
-    planned(runtime, people.ada, "anthropic")
+    decided(runtime, people.ada, "anthropic")
     whole = reading()
     agreeing(provider, "anthropic", whole)
     record = record_of(runtime, read(runtime, people.ada, NOTHING, printed(whole)))
@@ -154,18 +154,18 @@ def test_a_document_that_nobody_here_can_read_is_read_by_the_hosted_engine(
 
 @pytest.mark.parametrize("code", ["encrypted", "damaged", "too_many_pages", "malformed_xml"])
 def test_a_file_that_is_not_well_is_shown_to_nobody(runtime: Runtime, people: People, provider: Provider, code: str) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     job = read(runtime, people.ada, Unreadable("No.", code=code))
     assert (job.status, job.error_code) == (JobStatus.FAILED, code)
     assert provider.heard == []
 
 
 def test_without_words_nothing_could_be_masked_so_nothing_is_sent(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     record = record_of(runtime, read(runtime, people.ada, reading(), ""))
     assert provider.heard == []
     assert any("masked" in warning for warning in record.warnings)
-    planned(runtime, people.ada, "mistral", masks=())
+    decided(runtime, people.ada, "mistral", masks=())
     agreeing(provider, "mistral", reading())
     read(runtime, people.ada, reading(), "")
     assert len(provider.heard) == 1
@@ -209,7 +209,7 @@ def act_of(fault: str, engine: str) -> Act:
 def test_whatever_is_wrong_with_it_the_local_reading_stands_and_says_so(
     runtime: Runtime, people: People, provider: Provider, engine: str, fault: str
 ) -> None:
-    planned(runtime, people.ada, engine)
+    decided(runtime, people.ada, engine)
     provider.act = act_of(fault, engine)
     job = read(runtime, people.ada, reading())
     record = record_of(runtime, job)
@@ -230,7 +230,7 @@ def test_whatever_is_wrong_with_it_the_local_reading_stands_and_says_so(
 def test_a_document_that_only_it_could_read_waits_as_long_as_it_asks_for(
     runtime: Runtime, people: People, provider: Provider, engine: str, status: int, seconds: int
 ) -> None:
-    planned(runtime, people.ada, engine)
+    decided(runtime, people.ada, engine)
     provider.act = says(status, {}, Retry_After=str(seconds))
     job = read(runtime, people.ada, NOTHING, "some words")
     assert (job.status, job.error_code) == (JobStatus.DELAYED, "hosted_unavailable")
@@ -243,14 +243,14 @@ def test_a_document_that_only_it_could_read_waits_as_long_as_it_asks_for(
 def test_a_document_that_neither_can_read_fails_with_the_local_reason(
     runtime: Runtime, people: People, provider: Provider, engine: str
 ) -> None:
-    planned(runtime, people.ada, engine)
+    decided(runtime, people.ada, engine)
     provider.act = says(400, {})
     job = read(runtime, people.ada, NOTHING, "some words")
     assert (job.status, job.error_code) == (JobStatus.FAILED, "no_values")
 
 
 def test_a_short_wait_is_waited_for_within_the_attempt(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     answers = [says(429, {}, Retry_After="0"), says(200, spoken("mistral", form_of(reading())))]
 
     def act(handler: object) -> None:
@@ -266,7 +266,7 @@ def test_a_short_wait_is_waited_for_within_the_attempt(runtime: Runtime, people:
 
 
 def test_a_redirect_takes_no_key_elsewhere(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     with Provider() as elsewhere:
         provider.act = says(307, {}, Location=f"{elsewhere.url}/v1/ocr")
         read(runtime, people.ada, reading())
@@ -277,7 +277,7 @@ def test_a_redirect_takes_no_key_elsewhere(runtime: Runtime, people: People, pro
 
 
 def test_consent_withdrawn_before_the_work_lets_no_byte_out(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     job = submitted(runtime, people.ada)
     agrees(runtime, people.ada, hosted=False)
     done = process(runtime, job.id, FakeReader(unsure(20)))
@@ -293,7 +293,7 @@ def test_consent_withdrawn_while_the_copy_is_made_lets_no_byte_out(runtime: Runt
             agrees(runtime, people.ada, hosted=False)
             return super().copy(*args)  # type: ignore[arg-type]
 
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     job = process(runtime, submitted(runtime, people.ada).id, Withdrawing(reading(), printed(reading())))
     assert provider.heard == []
     assert any("consent" in warning for warning in record_of(runtime, job).warnings)
@@ -302,7 +302,7 @@ def test_consent_withdrawn_while_the_copy_is_made_lets_no_byte_out(runtime: Runt
 def test_consent_given_after_the_upload_is_not_for_what_was_sent_before(
     runtime: Runtime, people: People, provider: Provider
 ) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     agrees(runtime, people.ada, hosted=False)
     job = submitted(runtime, people.ada)
     agrees(runtime, people.ada)
@@ -320,7 +320,7 @@ def test_nothing_of_the_document_and_no_key_is_in_logs_or_in_what_is_kept_of_cal
     secret, local = "Hunter2 & Daughters", unsure(70, seller_name="Hunter2 & Daughters")
     acts = [act_of(fault, "anthropic") for fault in FAULTS] + [says(200, spoken("anthropic", form_of(local)))]
     acts += [says(500, secret.encode()), says(200, spoken("anthropic", f'{{"{secret}": 1}}'))]
-    planned(runtime, people.ada, "anthropic")
+    decided(runtime, people.ada, "anthropic")
     with capture_logs() as logged:
         for act in acts[9:]:
             provider.act = act
@@ -340,7 +340,7 @@ def test_the_numbers_count_calls_and_their_cost(runtime: Runtime, people: People
         return metrics.numbers().hosted.labels("anthropic", outcome)._value.get()
 
     before, cost = count("answered"), metrics.numbers().hosted_cost.labels("anthropic")._value.get()
-    planned(runtime, people.ada, "anthropic")
+    decided(runtime, people.ada, "anthropic")
     agreeing(provider, "anthropic", reading())
     read(runtime, people.ada, reading())
     assert count("answered") == before + 1
@@ -353,7 +353,7 @@ def test_a_worker_that_is_told_to_stop_settles_the_call_it_was_in(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     monkeypatch.setattr("akount.hosted.wire.ask", interrupted)
     job = submitted(runtime, people.ada)
     with pytest.raises(KeyboardInterrupt):
@@ -367,7 +367,7 @@ def test_a_document_of_many_pages_is_not_sent(shared: str, tmp_path: Path, provi
     with opened(shared, tmp_path, provider, HOSTED_MAX_PAGES="1") as runtime:
         people = settle_in(runtime.database, unique=True)
         agrees(runtime, people.ada)
-        planned(runtime, people.ada, "mistral")
+        decided(runtime, people.ada, "mistral")
 
         class Long(FakeReader):
             def copy(self, *args: object) -> object:  # type: ignore[override]
@@ -385,7 +385,7 @@ def test_the_local_positions_are_kept_and_those_of_the_model_fill_a_gap(
 ) -> None:
     from dataclasses import replace
 
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     said = {"description": "Chairs", "quantity": "2", "unit_price": "50.00", "amount": "100.00", "tax_rate": "19"}
     agreeing(provider, "mistral", reading(), lines=[said], net=None)
     bare = replace(reading(), lines=())
@@ -402,7 +402,7 @@ def lines_of(runtime: Runtime, record: Record) -> list[tuple[str, int | None]]:
 def test_a_credit_note_is_negative_whoever_reads_it(runtime: Runtime, people: People, provider: Provider) -> None:
     from dataclasses import replace
 
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     back = reading(net=Decimal("-100.00"), tax=Decimal("-19.00"), total=Decimal("-119.00"))
     back = replace(back, credit_note=True, lines=(Line("Returned", amount=Decimal("-100.00"), confidence=95),))
     agreeing(provider, "mistral", reading(), credit_note=True)
@@ -415,7 +415,7 @@ def test_a_credit_note_is_negative_whoever_reads_it(runtime: Runtime, people: Pe
 
 
 def test_after_five_failures_nobody_asks_for_a_minute_then_one_does(runtime: Runtime, people: People, provider: Provider) -> None:
-    planned(runtime, people.ada, "mistral")
+    decided(runtime, people.ada, "mistral")
     provider.act = says(500, {})
     for _ in range(5):
         assert read(runtime, people.ada, reading()).status is JobStatus.COMPLETED
@@ -453,7 +453,7 @@ def test_no_more_than_so_many_calls_at_once(
     with opened(shared, tmp_path, provider, HOSTED_CALLS_AT_ONCE="2") as runtime:
         people = settle_in(runtime.database, unique=True)
         agrees(runtime, people.ada)
-        planned(runtime, people.ada, "mistral")
+        decided(runtime, people.ada, "mistral")
         provider.act = act
         jobs = [submitted(runtime, people.ada).id for _ in range(8)]
         work = [threading.Thread(target=process, args=(runtime, job, FakeReader(reading(), printed(reading())))) for job in jobs]

@@ -4,13 +4,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0010"
-down_revision = "0009"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
+SAID = "current_setting('akount.tenant', true)"
+SEEN = f"CASE WHEN {SAID} = '*' THEN true ELSE {SAID} = tenant_id::text END"
 OPEN = "ended_at IS NULL"
-TENANTS = ("hosted_plans", "hosted_spending", "hosted_calls")
+TENANTS = ("hosted_policies", "hosted_spending", "hosted_calls")
 """Tables whose rows name their tenant."""
 
 
@@ -27,7 +29,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("engine", name=op.f("pk_hosted_breakers")),
     )
     op.create_table(
-        "hosted_plans",
+        "hosted_policies",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("engine", sa.String(length=40), nullable=False),
         sa.Column("strategy", sa.String(length=20), nullable=False),
@@ -35,8 +37,8 @@ def upgrade() -> None:
         sa.Column("masks", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("budget", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_hosted_plans_tenant_id_tenants")),
-        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_hosted_plans")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_hosted_policies_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_hosted_policies")),
     )
     op.create_table(
         "hosted_spending",
@@ -78,15 +80,14 @@ def upgrade() -> None:
         )
 
     if op.get_bind().dialect.name == "postgresql":
-        seen = "current_setting('akount.tenant', true) IN ('*', tenant_id::text)"
         for table in TENANTS:
             op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-            op.execute(f"CREATE POLICY own_tenant ON {table} USING ({seen}) WITH CHECK ({seen})")
+            op.execute(f"CREATE POLICY own_tenant ON {table} USING ({SEEN}) WITH CHECK ({SEEN})")
 
 
 def downgrade() -> None:
-    for table in ("hosted_calls", "hosted_spending", "hosted_plans", "hosted_breakers"):
+    for table in ("hosted_calls", "hosted_spending", "hosted_policies", "hosted_breakers"):
         op.drop_table(table)
     with op.batch_alter_table("documents", schema=None) as batch_op:
         batch_op.drop_column("hosted_engines")

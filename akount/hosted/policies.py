@@ -14,7 +14,7 @@ from akount.errors import Invalid, NotFound
 from akount.extraction.redaction import MASKS
 from akount.hosted.gate import month_of
 from akount.hosted.providers import PROVIDERS
-from akount.models import Document, HostedPlan, HostedSpending, Tenant
+from akount.models import Document, HostedPolicy, HostedSpending, Tenant
 
 DOLLAR = 1_000_000
 
@@ -28,7 +28,7 @@ class Strategy(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Policy:
     """A tenant's decision. `budget` is of a month, in millionths of a US dollar."""
 
     engine: str
@@ -42,25 +42,30 @@ class Plan:
         return self.strategy is Strategy.ALWAYS or (self.strategy is Strategy.BELOW and confidence < self.threshold)
 
 
-def plan_of(session: Session, tenant_id: uuid.UUID) -> Plan | None:
+def policy_of(session: Session, tenant_id: uuid.UUID) -> Policy | None:
     """What a tenant has decided; None: nothing, so nothing is sent."""
-    row = session.get(HostedPlan, tenant_id)
-    return None if row is None else Plan(row.engine, Strategy(row.strategy), row.threshold, tuple(row.masks), row.budget)
+    row = session.get(HostedPolicy, tenant_id)
+    return None if row is None else Policy(row.engine, Strategy(row.strategy), row.threshold, tuple(row.masks), row.budget)
 
 
-def decide(session: Session, call: Call, tenant_id: uuid.UUID, plan: Plan) -> None:
+def decide(session: Session, call: Call, tenant_id: uuid.UUID, policy: Policy) -> None:
     """Writes down what a tenant has decided, from now on. Raises NotFound, Invalid."""
     if session.get(Tenant, tenant_id) is None:
         raise NotFound("There is no such tenant.")
-    if plan.engine not in PROVIDERS or not set(plan.masks) <= set(MASKS) or not 0 <= plan.threshold <= 100 or plan.budget < 0:
-        raise Invalid(f"A plan names one of {', '.join(PROVIDERS)}, a threshold of 0 to 100 and a budget that is not negative.")
-    row = session.get(HostedPlan, tenant_id) or HostedPlan(tenant_id=tenant_id)
-    row.engine, row.strategy, row.threshold = plan.engine, plan.strategy.value, plan.threshold
-    row.masks, row.budget = [*plan.masks], plan.budget
+    if (
+        policy.engine not in PROVIDERS
+        or not set(policy.masks) <= set(MASKS)
+        or not 0 <= policy.threshold <= 100
+        or policy.budget < 0
+    ):
+        raise Invalid(f"A policy names one of {', '.join(PROVIDERS)}, a threshold of 0 to 100 and a budget that is not negative.")
+    row = session.get(HostedPolicy, tenant_id) or HostedPolicy(tenant_id=tenant_id)
+    row.engine, row.strategy, row.threshold = policy.engine, policy.strategy.value, policy.threshold
+    row.masks, row.budget = [*policy.masks], policy.budget
     session.add(row)
-    masked = ",".join(plan.masks) or "nothing"
-    told = f"{plan.engine} {plan.strategy} {plan.threshold}, masked: {masked}, {plan.budget / DOLLAR:.2f} USD a month"
-    note(session, call, "hosted.plan", f"tenant:{tenant_id}", told, tenant_id=tenant_id)
+    masked = ",".join(policy.masks) or "nothing"
+    told = f"{policy.engine} {policy.strategy} {policy.threshold}, masked: {masked}, {policy.budget / DOLLAR:.2f} USD a month"
+    note(session, call, "hosted.policy", f"tenant:{tenant_id}", told, tenant_id=tenant_id)
 
 
 def spent_of(session: Session, tenant_id: uuid.UUID) -> tuple[int, int]:
@@ -78,8 +83,8 @@ def consented(session: Session, document: Document) -> bool:
 
 
 def consents_at_upload(session: Session, user_id: uuid.UUID | None, tenant_id: uuid.UUID) -> bool:
-    """Whether a person agrees to hosted engines at this moment, in a tenant that has a plan."""
-    if session.scalar(select(HostedPlan.tenant_id).where(HostedPlan.tenant_id == tenant_id)) is None:
+    """Whether a person agrees to hosted engines at this moment, in a tenant that has a policy."""
+    if session.scalar(select(HostedPolicy.tenant_id).where(HostedPolicy.tenant_id == tenant_id)) is None:
         return False
     member = membership(session, user_id, tenant_id)
     return bool(member and member.hosted_engines)

@@ -1,19 +1,19 @@
-"""A plan is made at the command line, noted, and shown; the doctor tries the keys; a whole worker asks the engine."""
+"""A policy is made at the command line, noted, and shown; the doctor tries the keys; a whole worker asks the engine."""
 
 import time
 import uuid
 from pathlib import Path
 
 import pytest
-from hosted_help import agrees, decision_of, job_of, opened, planned
+from hosted_help import agrees, decided, decision_of, job_of, opened
 from sqlalchemy import select
 
 from akount import db, doctor
 from akount.accounts import SHELL, add_tenant
 from akount.db import Database
 from akount.errors import Invalid, NotFound
-from akount.hosted import plans
-from akount.hosted.plans import Plan, Strategy
+from akount.hosted import policies
+from akount.hosted.policies import Policy, Strategy
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, HostedCall, JobStatus
 from conftest import make_settings
@@ -24,7 +24,7 @@ from test_cli import Shell
 from worker import Consumer
 
 
-def test_the_command_line_makes_a_plan_step_by_step(tmp_path: Path) -> None:
+def test_the_command_line_makes_a_policy_step_by_step(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     db.migrate(shell.settings.database)
     database = Database(shell.settings.database)
@@ -39,29 +39,29 @@ def test_the_command_line_makes_a_plan_step_by_step(tmp_path: Path) -> None:
     assert "mistral, always; masked: cards; budget: 20.00 USD" in said
     assert "No document is shown" in shell("tenant", "hosted", tenant, "--when", "never")
     with database.snapshot() as session:
-        noted = session.scalars(select(AuditEntry.reason).where(AuditEntry.action == "hosted.plan")).all()
+        noted = session.scalars(select(AuditEntry.reason).where(AuditEntry.action == "hosted.policy")).all()
     assert len(noted) == 3
     database.close()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_plan_that_makes_no_sense_is_refused(runtime: Runtime, people: People) -> None:
+def test_a_policy_that_makes_no_sense_is_refused(runtime: Runtime, people: People) -> None:
     with runtime.database.transaction() as session:
         tenant = people.ada.actor.tenant
         for wrong in (
-            Plan("somebody"),
-            Plan("mistral", masks=("faces",)),
-            Plan("mistral", budget=-1),
-            Plan("mistral", threshold=101),
+            Policy("somebody"),
+            Policy("mistral", masks=("faces",)),
+            Policy("mistral", budget=-1),
+            Policy("mistral", threshold=101),
         ):
             with pytest.raises(Invalid):
-                plans.decide(session, SHELL, tenant, wrong)
+                policies.decide(session, SHELL, tenant, wrong)
         with pytest.raises(NotFound):
-            plans.decide(session, SHELL, uuid.UUID(int=1), Plan("mistral"))
+            policies.decide(session, SHELL, uuid.UUID(int=1), Policy("mistral"))
 
 
-def test_nobody_pays_by_mistake_a_plan_has_no_money_at_first() -> None:
-    assert (Plan("mistral").budget, Plan("mistral").strategy) == (0, Strategy.BELOW)
+def test_nobody_pays_by_mistake_a_policy_has_no_money_at_first() -> None:
+    assert (Policy("mistral").budget, Policy("mistral").strategy) == (0, Strategy.BELOW)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_whole_worker_asks_the_engine_and_keeps_the_local_reading_when_it_is_g
     with Provider() as provider, opened(url, tmp_path, provider) as runtime:
         people = settle_in(runtime.database, unique=True)
         agrees(runtime, people.ada)
-        planned(runtime, people.ada, "mistral")
+        decided(runtime, people.ada, "mistral")
         provider.act = says(200, spoken("mistral", form(total="119.00", currency="EUR")))
         first = submitted(runtime, people.ada)
         with Consumer(runtime, real=True, NO_PROXY="127.0.0.1", **provider.environ) as worker:

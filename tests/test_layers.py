@@ -151,8 +151,8 @@ def test_the_web_server_stays_in_its_room() -> None:
     assert users("gunicorn") <= {"webserver"}
 
 
-def test_only_the_hosted_engines_and_the_demo_speak_to_others() -> None:
-    assert users("requests") | users("urllib3") <= {"hosted.wire", "demo"}
+def test_only_these_speak_to_others_over_http() -> None:
+    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo"}
 
 
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:

@@ -51,10 +51,10 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 def answer(said: dict[str, Any]) -> Any:
     """The text of the message, if it came to its own end."""
+    if said.get("stop_reason") == "refusal":
+        raise NotAnswered("it refused to read this document", "hosted_filtered", cost=None)
     if said.get("stop_reason") != "end_turn":
-        code = "hosted_filtered" if said.get("stop_reason") == "refusal" else "hosted_bad_answer"
-        why = "it refused to read this document" if code == "hosted_filtered" else "its answer did not come to an end"
-        raise NotAnswered(why, code, cost=None)
+        raise NotAnswered("its answer did not come to an end", "hosted_bad_answer", cost=None)
     blocks = said.get("content")
     texts = [b.get("text") for b in blocks if isinstance(b, dict) and b.get("type") == "text"] if isinstance(blocks, list) else []
     if len(texts) != 1 or not isinstance(texts[0], str):

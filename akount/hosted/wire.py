@@ -58,7 +58,7 @@ class _Line(HTTPAdapter):
             self.made.append(plain(*args, **kwargs))
             return self.made[-1]
 
-        pool.ConnectionCls = remembered
+        pool.ConnectionCls = remembered  # type: ignore[assignment]
         return pool
 
     def cut(self) -> None:

@@ -74,18 +74,9 @@ def tenant_hosted(tenant_id: uuid.UUID, masks: tuple[str, ...], mask_nothing: bo
             policy = replace(policy, **changes) if policy else policies.Policy(**changes)
             policies.decide(session, SHELL, tenant_id, policy)
         spent, reserved = policies.spent_of(session, tenant_id)
-    click.echo(_policy(policy))
+    never = policy is None or policy.strategy is policies.Strategy.NEVER
+    click.echo("No document is shown to a hosted engine." if never else str(policy))
     click.echo(f"this month: {spent / policies.DOLLAR:.2f} USD spent, {reserved / policies.DOLLAR:.2f} USD set aside")
-
-
-def _policy(policy: policies.Policy | None) -> str:
-    if policy is None or policy.strategy is policies.Strategy.NEVER:
-        return "No document is shown to a hosted engine."
-    when = (
-        "always" if policy.strategy is policies.Strategy.ALWAYS else f"when the local engines are less sure than {policy.threshold}"
-    )
-    masked = ", ".join(policy.masks) or "nothing"
-    return f"{policy.engine}, {when}; masked: {masked}; budget: {policy.budget / policies.DOLLAR:.2f} USD a month"
 
 
 @tenant.command("plan")

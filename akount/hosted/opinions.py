@@ -92,7 +92,8 @@ def consult(runtime: Runtime, copier: Copier, case: Case, local: Reading | Unrea
         if better(case.kind, reading, both):
             return Opinion(both, cost)
         if reading is not None:
-            return Opinion(_noted(reading, policy.engine, "hosted_worse", "its answer is not borne out by the document"), cost)
+            doubted = replace(reading, warnings=both.warnings)
+            return Opinion(_noted(doubted, policy.engine, "hosted_worse", "its answer is not borne out by the document"), cost)
     if reading is None:
         raise local  # type: ignore[misc]
     return Opinion(reading)

@@ -37,6 +37,14 @@ class Policy:
     masks: tuple[str, ...] = MASKS
     budget: int = 0
 
+    def __str__(self) -> str:
+        """In a sentence for people."""
+        if self.strategy is Strategy.NEVER:
+            return "never"
+        when = "always" if self.strategy is Strategy.ALWAYS else f"when the local engines are less sure than {self.threshold}"
+        masked = ", ".join(self.masks) or "nothing"
+        return f"{self.engine}, {when}; masked: {masked}; budget: {self.budget / DOLLAR:.2f} USD a month"
+
     def wants(self, confidence: int) -> bool:
         """Whether a document that was read with this confidence is to be shown."""
         return self.strategy is Strategy.ALWAYS or (self.strategy is Strategy.BELOW and confidence < self.threshold)
@@ -63,9 +71,7 @@ def decide(session: Session, call: Call, tenant_id: uuid.UUID, policy: Policy) -
     row.engine, row.strategy, row.threshold = policy.engine, policy.strategy.value, policy.threshold
     row.masks, row.budget = [*policy.masks], policy.budget
     session.add(row)
-    masked = ",".join(policy.masks) or "nothing"
-    told = f"{policy.engine} {policy.strategy} {policy.threshold}, masked: {masked}, {policy.budget / DOLLAR:.2f} USD a month"
-    note(session, call, "hosted.policy", f"tenant:{tenant_id}", told, tenant_id=tenant_id)
+    note(session, call, "hosted.policy", f"tenant:{tenant_id}", str(policy), tenant_id=tenant_id)
 
 
 def spent_of(session: Session, tenant_id: uuid.UUID) -> tuple[int, int]:

@@ -131,6 +131,7 @@ def test_where_the_two_differ_a_person_decides(runtime: Runtime, people: People,
     agreeing(provider, "mistral", local, net="100.00", tax="19.00", total="100.00")
     record = record_of(runtime, read(runtime, people.ada, local))
     assert record.status is RecordStatus.NEEDS_REVIEW
+    assert any("Read differently" in warning and "total" in warning for warning in record.warnings)
 
 
 def test_a_value_that_is_printed_nowhere_changes_nothing(runtime: Runtime, people: People, provider: Provider) -> None:

@@ -685,31 +685,6 @@ class Correction(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
-class Decision(Base):
-    """What the machine decided about a document, and on what grounds (S7)."""
-
-    __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_log", "tenant_id", "created_at"),)
-    id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
-    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
-    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
-    record_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
-    "none: the record went with its document"
-    input_hash: Mapped[str] = mapped_column(String(64))
-    engine: Mapped[str] = mapped_column(String(40))
-    engine_version: Mapped[str] = mapped_column(String(100))
-    confidence: Mapped[int]
-    extracted: Mapped[dict[str, Any]]
-    routing: Mapped[str] = mapped_column(String(40))
-    reason: Mapped[str] = mapped_column(Text)
-    consent: Mapped[dict[str, Any]]
-    duration_ms: Mapped[int]
-    cost: Mapped[int] = mapped_column(BigInteger, default=0)
-    "in millionths of a US dollar; 0 for local engines"
-    created_at: Mapped[dt.datetime] = mapped_column(default=now)
-
-
 class HostedPolicy(Base):
     """Whether and how documents of a tenant are shown to a hosted engine (hosted/policies.py); no row: never."""
 
@@ -776,6 +751,31 @@ class HostedBreaker(Base):
     "none: calls are made; past: one call is made to see"
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
     "calls that were let through; who counts holds the row, so one looks after the other"
+
+
+class Decision(Base):
+    """What the machine decided about a document, and on what grounds (S7)."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_log", "tenant_id", "created_at"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
+    record_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "none: the record went with its document"
+    input_hash: Mapped[str] = mapped_column(String(64))
+    engine: Mapped[str] = mapped_column(String(40))
+    engine_version: Mapped[str] = mapped_column(String(100))
+    confidence: Mapped[int]
+    extracted: Mapped[dict[str, Any]]
+    routing: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+    consent: Mapped[dict[str, Any]]
+    duration_ms: Mapped[int]
+    cost: Mapped[int] = mapped_column(BigInteger, default=0)
+    "in millionths of a US dollar; 0 for local engines"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class AuditEntry(Base):

@@ -78,6 +78,12 @@ def _origins(value: tuple[str, ...]) -> None:
         raise ValidationError(f"Not an origin ({asked}): {', '.join(wrong)}.")
 
 
+def _addresses(value: tuple[str, ...]) -> None:
+    wrong = [address for address in value if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", address)]
+    if wrong:
+        raise ValidationError(f"Not an e-mail address: {', '.join(wrong)}.")
+
+
 def _one_of(*choices: str) -> Any:
     return fields.String(validate=validate.OneOf(choices, error=f"Must be one of: {', '.join(choices)}."))
 
@@ -186,6 +192,10 @@ class Settings:
     hsts_preload: bool = setting(Switch(), False, "tell browsers that the domain may go onto their preload lists")
     trusted_proxy_hops: int = setting(_number(0, 10), 0, "proxies in front whose forwarded headers are believed")
     rate_limit_per_minute: int = setting(_number(), 100, "requests a minute of one user, else of one address")
+    console_logs_url: str = setting(
+        _text(_url("https", "http")), "", "where the logs of a request are, with {request_id} in it; the console links to them"
+    )
+    console_read_only: bool = setting(Switch(), False, "the console shows everything and changes nothing")
     metrics_token: str = setting(
         _text(validate.Length(min=16, error="Must have at least 16 characters.")),
         "",
@@ -215,11 +225,35 @@ class Settings:
     )
     # other people's engines and scanners
     mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
+    mistral_model: str = setting(_text(), "mistral-ocr-2512", "its model, by a name that does not change its meaning")
+    mistral_url: str = setting(_text(_url("https", "http")), "https://api.mistral.ai", "its address")
+    mistral_price_pages: int = setting(_number(0, 10_000_000), 300, "US cents for 1,000 pages with a structured answer")
     anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
+    anthropic_model: str = setting(_text(), "claude-sonnet-4-5-20250929", "its model, by a name that does not change its meaning")
+    anthropic_url: str = setting(_text(_url("https", "http")), "https://api.anthropic.com", "its address")
+    anthropic_version: str = setting(_text(), "2026-10-21", "version of its API; older ones: 2023-06-01")
+    anthropic_auth: str = setting(
+        _one_of("bearer", "x-api-key"), "bearer", "how its key is shown: bearer, or x-api-key as in older versions of its API"
+    )
+    anthropic_price_input: int = setting(_number(0, 10_000_000), 300, "US cents for a million tokens that are read")
+    anthropic_price_output: int = setting(_number(0, 10_000_000), 1500, "US cents for a million tokens that are written")
+    openai_compatible_url: str = setting(
+        _text(_url("https", "http")), "", "a server of your own that speaks chat completions (vLLM, Ollama); empty: none"
+    )
+    openai_compatible_model: str = setting(_text(), "", "the model it is to use, one that sees pictures")
+    openai_compatible_api_key: str = setting(_text(), "", "its key, if it wants one", secret=True)
+    openai_compatible_price_input: int = setting(_number(0, 10_000_000), 0, "US cents for a million tokens that are read")
+    openai_compatible_price_output: int = setting(_number(0, 10_000_000), 0, "US cents for a million tokens that are written")
+    hosted_timeout_seconds: int = setting(_number(1, 600), 30, "a hosted engine is waited for so long, within SCAN_TIMEOUT_SECONDS")
+    hosted_calls_at_once: int = setting(_number(1, 1000), 4, "calls to one hosted engine at the same time, of all workers together")
+    hosted_max_pages: int = setting(_number(1, 100), 8, "documents with more pages are not sent to hosted engines")
     clamav_host: str = setting(_text(), "", "clamd that looks at uploads; empty: none")
     clamav_port: int = setting(_number(1, 65535), 3310, "its port")
     # uploads and reading
     max_upload_bytes: int = setting(_number(1024), 10_485_760, "largest file, in bytes")
+    intake_seconds: int = setting(
+        _number(0, 30), 2, "so long an upload is looked at before it is taken in, at most; 0: only the workers look"
+    )
     max_pages: int = setting(_number(), 50, "most pages of a document")
     max_pixels: int = setting(_number(), 60_000_000, "most pixels of an image")
     scan_timeout_seconds: int = setting(_number(1, 3600), 60, "hard limit of one attempt at a document")
@@ -235,6 +269,23 @@ class Settings:
     keep_completed_hours: int = setting(_number(), 24, "completed jobs stay in the history so long")
     keep_completed_count: int = setting(_number(), 1000, "and at most so many for each queue")
     keep_failed_days: int = setting(_number(), 7, "failed and cancelled jobs stay in the history so long")
+    # alerts
+    alert_oldest_wait_seconds: int = setting(_number(), 300, "a document that waits longer raises an alert")
+    alert_dead_letters_per_hour: int = setting(_number(), 10, "so many failed documents of a queue in an hour raise one")
+    alert_remind_hours: int = setting(_number(), 6, "what goes on is told again after so long")
+    alert_webhook_url: str = setting(
+        _text(_url("https", "http")), "", "where alerts are sent as JSON by POST; empty: nowhere", secret=True
+    )
+    alert_webhook_secret: str = setting(
+        _text(validate.Length(min=16, error="Must have at least 16 characters.")), "", "signs what is sent there", secret=True
+    )
+    alert_email_to: tuple[str, ...] = setting(Items(validate=_addresses), (), "who gets alerts by e-mail")
+    alert_email_from: str = setting(_text(), "", "who they are from")
+    smtp_host: str = setting(_text(), "", "the mail server")
+    smtp_port: int = setting(_number(1, 65535), 587, "its port")
+    smtp_tls: str = setting(_one_of("starttls", "tls", "off"), "starttls", "how TLS is spoken with it: starttls, tls or off")
+    smtp_username: str = setting(_text(), "", "user of the mail server, if it wants one")
+    smtp_password: str = setting(_text(), "", "and the password", secret=True)
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -368,6 +419,11 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.review_confidence > settings.auto_create_confidence:
         problems.append("REVIEW_CONFIDENCE: Must not be above AUTO_CREATE_CONFIDENCE.")
     problems += _clerk_problems(settings)
+    if bool(settings.openai_compatible_url) is not bool(settings.openai_compatible_model):
+        problems.append("OPENAI_COMPATIBLE_MODEL: Must be set together with OPENAI_COMPATIBLE_URL.")
+    if settings.alert_email_to:
+        needed = {"SMTP_HOST": settings.smtp_host, "ALERT_EMAIL_FROM": settings.alert_email_from}
+        problems += [f"{name}: Must be set where ALERT_EMAIL_TO is." for name, value in needed.items() if not value]
     if settings.redis_tls_ca_file and not Path(settings.redis_tls_ca_file).is_file():
         problems.append("REDIS_TLS_CA_FILE: There is no such file.")
     return problems
@@ -393,6 +449,9 @@ def _unsafe(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         "CLERK_JWKS_URL": safety.url_faults(settings.clerk_jwks_url),
         "CLERK_ISSUER": safety.url_faults(settings.clerk_issuer),
         "CLERK_AUTHORIZED_PARTIES": safety.origin_faults(settings.clerk_authorized_parties),
+        "MISTRAL_URL": safety.url_faults(settings.mistral_url),
+        "ANTHROPIC_URL": safety.url_faults(settings.anthropic_url),
+        "ALERT_WEBHOOK_URL": safety.url_faults(settings.alert_webhook_url),
         "CORS_ORIGINS": safety.origin_faults(settings.cors_origins),
         "REDIS_TLS_VERIFY": [] if settings.redis_tls_verify else ["Must not be off in production; give REDIS_TLS_CA_FILE instead."],
     }
@@ -416,6 +475,12 @@ def _doubts(settings: Settings) -> tuple[str, ...]:
         "CORS_ORIGINS is empty: no page of another origin may call the API.": not settings.cors_origins,
         "TRUSTED_PROXY_HOPS is 0: without a proxy that speaks TLS every request is sent to https and comes back.": (
             settings.trusted_proxy_hops == 0
+        ),
+        "ALERT_WEBHOOK_SECRET is empty: whoever gets the alerts cannot tell ours from others.": bool(
+            settings.alert_webhook_url and not settings.alert_webhook_secret
+        ),
+        "SMTP_TLS is off: alerts and the password of the mail server go unencrypted.": bool(
+            settings.alert_email_to and settings.smtp_tls == "off"
         ),
         "TRUSTED_HOSTS is empty: a redirect to https repeats whatever name the client used.": not settings.trusted_hosts,
         "ALLOW_LOCAL_SERVICES is on: where the database and Redis are, and whether they speak TLS, was not looked at.": (

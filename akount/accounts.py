@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from akount import audit
 from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound
-from akount.models import Entity, Membership, Role, Tenant, User
+from akount.models import AuditEntry, Entity, Membership, Role, Tenant, User
 
 
 class Permission(enum.StrEnum):
@@ -23,25 +24,40 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    APPROVE = "approve"
+    "approve and reject records, and take up again one that was rejected"
+    ERASE = "erase"
+    "erase a document and what was read from it"
+    SETTINGS = "settings"
+    "change how the tenant's records are routed"
+    AUDIT = "audit"
+    "read the log of the machine's decisions"
     OPERATE = "operate"
     "see failed jobs and do something with many of them"
     CONSENT = "consent"
     "one's own consent to automatic drafts and hosted engines"
     KEYS = "keys"
     "make, list and revoke the API keys of the tenant"
+    PLATFORM = "platform"
+    "see and steer what all tenants share: queues, workers, schedules, health"
 
+
+CONSENT = "consent.change"
+"""As the audit log calls it."""
 
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
 _BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
+_ACCOUNTING = _BOOKKEEPING | {Permission.APPROVE, Permission.AUDIT}
+_RUNNING = _ACCOUNTING | {Permission.ERASE, Permission.SETTINGS, Permission.OPERATE, Permission.KEYS}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
-    Role.ADMIN: _BOOKKEEPING | {Permission.OPERATE, Permission.KEYS},
-    Role.ACCOUNTANT: _BOOKKEEPING,
+    Role.OWNER: _RUNNING,
+    Role.ADMIN: _RUNNING,
+    Role.ACCOUNTANT: _ACCOUNTING,
     Role.BOOKKEEPER: _BOOKKEEPING,
     Role.INVESTOR: _EVERYBODY,
-    Role.ADVISOR: _EVERYBODY,
+    Role.ADVISOR: _EVERYBODY | {Permission.AUDIT},
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE, Permission.PLATFORM, Permission.AUDIT}),
 }
 
 
@@ -76,12 +92,17 @@ class Actor:
         granted = PERMISSIONS[self.role]
         return granted if self.scopes is None else granted & self.scopes
 
+    def refusal(self, permission: Permission) -> str:
+        """Why the actor may not; empty: they may. One sentence for who tries and for the button that is not offered."""
+        if permission not in PERMISSIONS[self.role]:
+            return f"The role {self.role} lacks the permission {permission!s}."
+        return "" if permission in self.permissions else f"This key is not for the permission {permission!s}."
+
     def require(self, permission: Permission) -> None:
         """Raises NotAllowed unless the actor may."""
-        if permission not in PERMISSIONS[self.role]:
-            raise NotAllowed(f"The role {self.role} lacks the permission {permission!s}.")
-        if permission not in self.permissions:
-            raise NotAllowed(f"This key is not for the permission {permission!s}.")
+        why = self.refusal(permission)
+        if why:
+            raise NotAllowed(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +237,32 @@ def set_consent(session: Session, call: Call, kinds: dict[str, bool], hosted_eng
     if hosted_engines is not None:
         member.hosted_engines = hosted_engines
     given = f"auto_create={','.join(member.auto_create) or 'none'} hosted_engines={member.hosted_engines}"
-    note(session, call, "consent.change", f"user:{member.user_id}", given)
+    note(session, call, CONSENT, f"user:{member.user_id}", given)
     return member
+
+
+def consent_history(session: Session, actor: Actor) -> list[AuditEntry]:
+    """When the acting user gave or took back consent in this tenant, the latest first: it is the audit log that knows."""
+    mine = (AuditEntry.tenant_id == actor.tenant, AuditEntry.target == f"user:{actor.user_id}", AuditEntry.action == CONSENT)
+    return list(session.scalars(select(AuditEntry).where(*mine).order_by(AuditEntry.created_at.desc()).limit(1000)))
+
+
+def set_plan(session: Session, tenant_id: uuid.UUID, plan: str | None) -> None:
+    """What a tenant has bought, from now on; None: nothing is counted."""
+    _tenant(session, tenant_id).plan = plan
+    note(session, SHELL, "tenant.plan", f"tenant:{tenant_id}", plan or "none", tenant_id=tenant_id)
+
+
+def set_routing(session: Session, call: Call, changes: Mapping[str, int | None]) -> Tenant:
+    """Changes from which confidence and up to which total the tenant's drafts may be made without review; None: as the
+    service has it."""
+    tenant = _tenant(session, call.actor.tenant)
+    for name in ("auto_create_confidence", "auto_create_limit"):
+        if name in changes:
+            setattr(tenant, name, changes[name])
+    said = f"confidence={tenant.auto_create_confidence} limit={tenant.auto_create_limit}"
+    note(session, call, "routing.change", f"tenant:{tenant.id}", said)
+    return tenant
 
 
 _ENTITIES = select(Entity).where(Entity.tenant_id == bindparam("tenant"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask import Flask
 
 from akount import connections, edge, health, monitoring, throttle
-from akount.api import guards, jobs, keys, openapi, problems, records, session, system, uploads
+from akount.admin import console
+from akount.api import decisions, documents, guards, jobs, keys, openapi, problems, records, session, system, uploads
 from akount.identity import clerk
 from akount.identity.throttle import Throttle
 from akount.kinds import KINDS
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
+from akount.tasks.upkeep import Watchman
 from akount.watch import Watcher
 from config import Settings
 
@@ -34,6 +36,10 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
     runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
 
+    watchman = Watchman(runtime)
+    runtime.on_close("watchman", watchman.close)
+    app.before_request(watchman.wake)
+
     app.extensions["lookout"] = monitoring.Lookout()
     app.extensions["clerk"] = clerk.open_verifier(settings)
     app.extensions["throttle"] = Throttle(runtime.limiter.windows)
@@ -50,10 +56,13 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(jobs.bp, url_prefix="/api/ai/jobs")
     app.register_blueprint(system.bp, url_prefix="/api/system")
     app.register_blueprint(keys.bp, url_prefix="/api/system/keys")
+    app.register_blueprint(decisions.bp, url_prefix="/api/system/decisions")
+    app.register_blueprint(documents.bp, url_prefix="/api/documents")
     app.register_blueprint(session.bp, url_prefix="/api/session")
     app.register_blueprint(openapi.bp, url_prefix="/api")
     for kind in KINDS.values():
         at = {"url_prefix": f"/api/business/{kind.plural}", "url_defaults": {"kind_name": kind.name}}
         app.register_blueprint(uploads.bp, name=f"{kind.plural}-uploads", **at)
         app.register_blueprint(records.bp, name=kind.plural, **at)
+    console.init_app(app, runtime)
     return app

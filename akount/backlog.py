@@ -11,13 +11,29 @@ import datetime as dt
 import enum
 import functools
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from akount.db import Instant, now
 from akount.errors import Conflict
-from akount.models import Job, JobStatus, Pause
+from akount.models import TERMINAL, Job, JobStatus, Pause, Record, RecordStatus
 
 RING_AGAIN_SECONDS = 5
 """A bell that was not answered for so long is rung again by the sweep."""
@@ -77,20 +93,88 @@ def eligible_count(session: Session, queue: str) -> int:
 
 
 def counts(session: Session) -> dict[str, dict[str, int]]:
-    """Jobs in the history, by queue and status."""
-    rows = session.execute(
-        select(Job.queue, Job.status, func.count()).where(Job.archived_at.is_(None)).group_by(Job.queue, Job.status)
-    )
+    """Jobs in the history, by queue and status. Three looks into small indexes: of a million jobs most have left it."""
+    kept = (CLAIMABLE, _JOB.status == JobStatus.ACTIVE, _JOB.status.in_(TERMINAL))
+    groups = [
+        select(_JOB.queue, _JOB.status, func.count()).where(which, _JOB.archived_at.is_(None)).group_by(_JOB.queue, _JOB.status)
+        for which in kept
+    ]
     found: dict[str, dict[str, int]] = {}
-    for queue, status, number in rows:
-        found.setdefault(queue, {})[status.value] = number
+    for queue, status, number in session.execute(union_all(*groups)):
+        found.setdefault(queue, {})[JobStatus(status).value] = number
     return found
+
+
+def capped_counts(session: Session, queues: Iterable[str], tenant_id: uuid.UUID | None, cap: int) -> dict[str, dict[str, int]]:
+    """Jobs that wait, run or are dead letters, by queue and status, of a tenant or of all; no more than `cap` lines are
+    looked at for each number, however many there are. An index answers each of them whole."""
+    mine = [] if tenant_id is None else [_JOB.tenant_id == tenant_id]
+    sorts = {
+        "in line": CLAIMABLE,
+        JobStatus.DELAYED.value: _JOB.status == JobStatus.DELAYED,
+        JobStatus.ACTIVE.value: _JOB.status == JobStatus.ACTIVE,
+        JobStatus.FAILED.value: and_(_JOB.status == JobStatus.FAILED, _JOB.discarded_at.is_(None)),
+    }
+    places = [(queue, sort) for queue in queues for sort in sorts]
+    some = [select(_JOB.queue).where(_JOB.queue == queue, sorts[sort], *mine).limit(cap + 1).subquery() for queue, sort in places]
+    numbers = session.execute(select(*(select(func.count()).select_from(one).scalar_subquery() for one in some))).one()
+    found: dict[str, dict[str, int]] = {}
+    for (queue, sort), number in zip(places, numbers, strict=True):
+        found.setdefault(queue, {})[sort] = number
+    for held in found.values():
+        in_line = held.pop("in line")
+        held[JobStatus.WAITING.value] = in_line if in_line > cap else max(0, in_line - held[JobStatus.DELAYED.value])
+    return {queue: {status: number for status, number in held.items() if number} for queue, held in found.items()}
+
+
+def to_review(session: Session, tenant_id: uuid.UUID | None, cap: int) -> int:
+    """How many records a person must look at, counted up to one more than `cap`."""
+    waiting = select(literal(1)).where(Record.status.in_([RecordStatus.NEEDS_REVIEW, RecordStatus.MANUAL_ENTRY]))
+    waiting = waiting if tenant_id is None else waiting.where(Record.tenant_id == tenant_id)
+    return session.scalar(select(func.count()).select_from(waiting.limit(cap + 1).subquery())) or 0
 
 
 def oldest_due(session: Session) -> dict[str, dt.datetime]:
     """Since when the job that waits longest in a queue is due; what is paused waits too."""
     due = select(_JOB.queue, func.min(_JOB.run_at)).where(CLAIMABLE, _JOB.run_at <= _AT).group_by(_JOB.queue)
     return dict(session.execute(due, {"at": now()}).all())
+
+
+def longest_due(session: Session, queues: Iterable[str], tenant_id: uuid.UUID | None) -> dict[str, dt.datetime]:
+    """The same, of a tenant or of all, by one look into an index for each queue."""
+    mine = [] if tenant_id is None else [_JOB.tenant_id == tenant_id]
+    firsts = [
+        select(_JOB.queue, _JOB.run_at)
+        .where(_JOB.queue == queue, CLAIMABLE, _JOB.run_at <= _AT, *mine)
+        .order_by(_JOB.run_at)
+        .limit(1)
+        for queue in queues
+    ]
+    rows = session.execute(union_all(*(select(first.subquery()) for first in firsts)), {"at": now()})
+    return dict(rows.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What of a tenant stands in line in a queue; what is paused does too."""
+
+    queue: str
+    tenant_id: uuid.UUID
+    waiting: int
+    "due"
+    delayed: int
+    "not yet due"
+    oldest: dt.datetime | None
+    "since when the one is due that waits longest; none: none is"
+
+
+def lines(session: Session) -> list[Line]:
+    """What stands in line, by queue and tenant. An index answers it whole."""
+    at = now()
+    due = func.sum(case((_JOB.run_at <= _AT, 1), else_=0))
+    counted = select(_JOB.queue, _JOB.tenant_id, func.count(), due, func.min(_JOB.run_at)).where(CLAIMABLE)
+    rows = session.execute(counted.group_by(_JOB.queue, _JOB.tenant_id), {"at": at})
+    return [Line(queue, tenant, due, total - due, first if first <= at else None) for queue, tenant, total, due, first in rows]
 
 
 def listed(session: Session, *, status: JobStatus | None, queue: str | None, limit: int) -> list[Job]:

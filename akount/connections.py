@@ -17,6 +17,8 @@ from config import Settings
 
 log = logs.get(__name__)
 
+Client = Redis
+"""A way to Redis, for who only asks it."""
 ERRORS = (RedisConnectionError, RedisTimeoutError)
 """The server is away."""
 FAULTS = (RedisError,)

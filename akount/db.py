@@ -27,6 +27,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, TypeDecorator, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
@@ -104,6 +105,16 @@ def see_only(tenant_id: uuid.UUID) -> None:
 def see_all() -> None:
     """From now on this thread's sessions see the rows of every tenant: who works for all, and who asks who somebody is."""
     _seen.set(SEES_ALL)
+
+
+@contextmanager
+def seeing_all() -> Iterator[None]:
+    """Inside the block this thread's sessions see the rows of every tenant: for what is nobody's in particular."""
+    before = _seen.set(SEES_ALL)
+    try:
+        yield
+    finally:
+        _seen.reset(before)
 
 
 def engine_url(url: str) -> URL:
@@ -214,6 +225,30 @@ class Database:
                 )
             ).one()
         return int(most - sum(kept))
+
+    def load(self) -> tuple[int, int, float]:
+        """How many connections of the server are used, how many it allows, and for how long the longest statement of this
+        database has run. Raises Unavailable."""
+        with self.snapshot() as session:
+            used, longest = session.execute(
+                text(
+                    "SELECT count(*) FILTER (WHERE backend_type = 'client backend'), coalesce(extract(epoch FROM max("
+                    "clock_timestamp() - query_start) FILTER (WHERE state = 'active' AND datname = current_database())), 0) "
+                    "FROM pg_stat_activity"
+                )
+            ).one()
+        return used, self.allowed_connections() or 0, float(longest)
+
+    def skew(self) -> float:
+        """So many seconds this machine's clock is ahead of the server's. Raises Unavailable."""
+        if self.sqlite:
+            return 0.0
+        started = now()
+        with self.snapshot() as session:
+            session.execute(text("SELECT 1"))  # the connection is there
+            started = now()
+            there = session.scalar(text("SELECT clock_timestamp()"))
+        return float((started + (now() - started) / 2 - there).total_seconds())
 
     def is_walled(self) -> bool:
         """Whether row-level security holds for the role that this connects as: it does not for a superuser. SQLite: no."""
@@ -365,12 +400,16 @@ def _alembic(url: URL) -> AlembicConfig:
     return config
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    """Brings the schema up to a revision (`head`: the newest), or by `base` down to nothing."""
+def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
+    """Brings the schema up to a revision (`head`: the newest), or `down` to an older one (`base`: to nothing). Raises
+    SettingsError for a revision that there is not."""
     made = engine_url(url).difference_update_query(POOL_PARAMETERS)
     _make_directory(made)
-    with _translated():
-        (command.downgrade if revision == "base" else command.upgrade)(_alembic(made), revision)
+    try:
+        with _translated():
+            (command.downgrade if down or revision == "base" else command.upgrade)(_alembic(made), revision)
+    except CommandError as error:
+        raise SettingsError(f"There is no revision {revision} to go to: {error}.") from error
 
 
 def schema_revision(database: Database) -> tuple[str | None, str]:

@@ -252,7 +252,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 def _greet(console: Console, settings: Settings, who: Credentials, *, new: bool) -> None:
     address = _address(settings)
-    console.print(f"\nThe API is at [bold]{address}/api[/bold], its health at {address}/health. Stop with Ctrl-C.")
+    console.print(
+        f"\nThe console is at [bold]{address}/admin[/bold]: sign in as {who.email} with the password {who.password}",
+        highlight=False,
+    )
+    console.print(f"The API is at [bold]{address}/api[/bold], its health at {address}/health. Stop with Ctrl-C.")
     if new:
         console.print(f"A demo tenant was made. Its API key, also kept in {settings.directory / 'credentials.json'}:")
         console.print(f"  {who.api_key}", highlight=False)

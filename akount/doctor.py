@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable
 
-from akount import connections, db, pools
+from akount import antivirus, connections, db, vitals
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
-from akount.extraction.sandbox import Sandbox
+from akount.extraction.sandbox import Limits, Sandbox
+from akount.hosted import wire
+from akount.hosted.providers import PROVIDERS, configured
+from akount.hosted.refusals import NotAnswered
 from akount.storage import Storage, new_key, open_storage
-from akount.tasks.scan import limits
+from akount.vitals import State, Vital
 from config import Settings
 
-FREE_BYTES = 1 << 30
+HOSTED_SECONDS = 10.0
 Probe = Callable[[Settings], str]
 
 
@@ -35,35 +37,31 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     return well
 
 
+def _sound(vital: Vital) -> str:
+    """What is said of a part that is well, or not quite."""
+    if vital.state is State.FAIL:
+        raise Fault(vital.message)
+    return vital.message
+
+
 def _data(settings: Settings) -> str:
-    try:
-        settings.directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.directory):
-            free = shutil.disk_usage(settings.directory).free
-    except OSError as error:
-        raise Fault(f"{settings.directory} cannot be written ({error.strerror}); set DATA_DIR or change its owner.") from error
-    if free < FREE_BYTES:
-        raise Fault(f"only {free >> 20} MiB are free below {settings.directory}; make room.")
-    return f"{settings.directory}, {free >> 30} GiB free"
+    return _sound(vitals.disk(settings))
 
 
 def _database(settings: Settings) -> str:
     database = db.Database(settings.database, pooled=False, connect_timeout=3)
     try:
-        database.ping()
-        current, head = db.schema_revision(database)
-        _enough, sum_of_pools = pools.compared(settings, database)
-        walled = database.sqlite or database.is_walled()
+        found = [
+            vitals.database(database),
+            vitals.migrations(database),
+            vitals.capacity(database, settings),
+            vitals.clocks(database),
+        ]
     except AkountError as error:
         raise Fault("it does not answer; check DATABASE_URL and that the server runs and lets this machine in.") from error
-    if current != head:
-        raise Fault(f"its schema is at {current or 'nothing'}, this program needs {head}; run `python -m akount migrate`.")
-    if not walled:
-        raise Fault(
-            "its role is a superuser, so row-level security between tenants does not hold; let DATABASE_URL name an ordinary "
-            "role that owns the tables."
-        )
-    return f"{database.url.get_backend_name()} answers, schema at {head}; {sum_of_pools}"
+    finally:
+        database.close()
+    return "; ".join(map(_sound, found))
 
 
 def _redis(settings: Settings) -> str:
@@ -99,7 +97,7 @@ def _storage(settings: Settings) -> str:
 
 def _round_trip(storage: Storage) -> None:
     """Stores a file, reads it and removes it. What is left behind if that is cut short is swept as an orphan."""
-    key, incoming = new_key(uuid.UUID(int=0), uuid.UUID(int=0)), storage.receive(FREE_BYTES)
+    key, incoming = new_key(uuid.UUID(int=0), uuid.UUID(int=0)), storage.receive(vitals.FREE_BYTES)
     try:
         incoming.write(b"akount doctor")
         storage.put(key, incoming)
@@ -109,8 +107,16 @@ def _round_trip(storage: Storage) -> None:
         incoming.close()
 
 
+def _antivirus(settings: Settings) -> str:
+    if not settings.clamav_host:
+        return "off; set CLAMAV_HOST to have uploads looked at"
+    if not antivirus.ping(settings):
+        raise Fault("clamd does not answer, so no upload is taken in; check CLAMAV_HOST, CLAMAV_PORT and that it listens on TCP.")
+    return "clamd answers"
+
+
 def _reader(settings: Settings) -> str:
-    sandbox = Sandbox(limits(settings))
+    sandbox = Sandbox(Limits.of(settings))
     try:
         sandbox.start()
         with tempfile.TemporaryFile() as file:
@@ -127,9 +133,26 @@ def _reader(settings: Settings) -> str:
 
 
 def _confinement(_settings: Settings) -> str:
-    if not confine.works():
+    missing = confine.missing()
+    if "seccomp" in missing:
         raise Fault("this kernel offers no seccomp filter: readers are limited in time and memory, but not kept from the network.")
-    return "readers cannot open sockets or start programs"
+    if missing:
+        return "readers cannot open sockets or start programs; other files they could read: this kernel has no Landlock"
+    return "readers cannot open sockets, start programs or open other files"
+
+
+def _hosted(settings: Settings) -> str:
+    models = configured(settings)
+    for name, model in models.items():
+        request = PROVIDERS[name].key_check(settings)
+        try:
+            listed = wire.ask(request, HOSTED_SECONDS, method="GET").get("data")
+        except NotAnswered as refusal:
+            raise Fault(f"{name} was asked for its models: {refusal.why}; check its key and address.") from None
+        known = {one.get("id") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()
+        if model not in known:
+            raise Fault(f"{name} takes the key, but lists no model {model!r}; check {name.upper()}_MODEL.")
+    return "; ".join(f"{name} takes the key and has {model}" for name, model in models.items()) or "off; nothing is sent anywhere"
 
 
 PROBES: dict[str, Probe] = {
@@ -137,6 +160,8 @@ PROBES: dict[str, Probe] = {
     "database": _database,
     "redis": _redis,
     "storage": _storage,
+    "antivirus": _antivirus,
     "reader": _reader,
     "confinement": _confinement,
+    "hosted engines": _hosted,
 }

@@ -2,59 +2,94 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import datetime as dt
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from akount import counterparties, duplicates
 from akount.checks import Finding
+from akount.counterparties import Party
 from akount.currencies import exponent, to_minor
 from akount.kinds import Kind
 from akount.ledger import Claim
-from akount.models import Counterparty, Decision, Document, Record, RecordLine, inserting
+from akount.models import Decision, Document, Record, RecordLine, inserting
 from akount.readings import Evidence, Line, Reading, reading_to_json
 from akount.routing import STATUS, Routing
 
-FIELD_KEYS = {
-    "issue_date": "date",
-    "due_date": "dueDate",
-    "currency": "currency",
-    "net": "subtotal",
-    "tax": "taxAmount",
-    "total": "totalAmount",
-    "amount_due": "amountDue",
-    "iban": "iban",
-}
-"""A reading's field → what the API calls it; the names of counterparty and number are the kind's."""
 
-_LEGAL_FORMS = re.compile(
-    r"\b(gmbh|mbh|ag|kg|ohg|ug|ltd|limited|plc|llp|llc|inc|corp|co|company|bv|nv|sarl|sas|sa|srl|spa|sl|ab|as|oy|aps|sp z o o)\b"
-)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of reading a document: the reading, what earlier corrections changed in it, what was checked, how far to
+    trust it, and what the uploader had agreed to."""
+
+    reading: Reading
+    learned: dict[str, dict[str, Any]]
+    findings: tuple[Finding, ...]
+    confidence: int
+    consent: dict[str, Any]
+    duration_ms: int
+    cost: int = 0
+    "of hosted engines, in millionths of a US dollar"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document belongs among what the entity has already: its counterparty, and a record that is the same."""
+
+    counterparty_id: uuid.UUID | None
+    duplicate_of: uuid.UUID | None
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of reading a document: the reading, what was checked, how far to trust it and where it goes."""
+    """All that a record is written from."""
 
-    reading: Reading
-    findings: tuple[Finding, ...]
-    confidence: int
+    judgement: Judgement
+    place: Place
     routing: Routing
-    consent: dict[str, Any]
-    duration_ms: int
+
+    @property
+    def reading(self) -> Reading:
+        """What the document says."""
+        return self.judgement.reading
+
+
+def place(session: Session, document: Document, kind: Kind, reading: Reading) -> Place:
+    """Where a reading belongs. The counterparty stays locked until the end of the transaction, so that of two documents that
+    are the same at least the second sees the first."""
+    party = Party(
+        document.tenant_id,
+        document.entity_id,
+        kind.counterparty_role,
+        _text(reading.get(kind.party), 300),
+        reading.get(kind.party_tax_id),
+        reading.get("iban") if kind.party_is_paid else None,
+    )
+    currency = _currency(reading)
+    number, total = _text(reading.get("invoice_number"), 200), to_minor(reading.get("total"), currency)
+    return place_of(session, party, duplicates.Marks(None, number, reading.get("issue_date"), currency, total))
+
+
+def place_of(session: Session, party: Party, marks: duplicates.Marks, but: uuid.UUID | None = None) -> Place:
+    """The counterparty, and whether a record (`but` the one itself) looks like the same document."""
+    match = counterparties.resolve(session, party)
+    other, finding = duplicates.find(session, replace(marks, counterparty_id=match.id), but)
+    return Place(match.id, other, tuple(f for f in (match.finding, finding) if f is not None))
+
+
+def _currency(reading: Reading) -> str | None:
+    said: str | None = reading.get("currency")
+    return said if exponent(said) is not None else None
 
 
 def write(session: Session, document: Document, held: Claim, kind: Kind, verdict: Verdict, *, record_id: uuid.UUID) -> None:
     """The record of a document, with lines, counterparty and decision. Its job's unique key refuses a second one."""
-    currency = verdict.reading.get("currency")
-    currency = currency if exponent(currency) is not None else None
-    party = _counterparty(session, document, kind, verdict.reading)
-    values = {"id": record_id, "job_id": held.job_id, "counterparty_id": party}
+    currency = _currency(verdict.reading)
+    values = {"id": record_id, "job_id": held.job_id}
     session.execute(
         inserting(Record), values | _of_document(document) | _figures(kind, verdict, currency) | _grounds(kind, verdict)
     )
@@ -93,18 +128,21 @@ def _figures(kind: Kind, verdict: Verdict, currency: str | None) -> dict[str, An
             {"name": b.name, "rate": None if b.rate is None else format(b.rate, "f"), "amount": to_minor(b.amount, currency)}
             for b in reading.tax_bands
         ],
-        "payment_terms": _terms(reading),
+        "payment_terms": terms_of(reading.get("payment_terms"), reading.get("due_date")),
     }
 
 
 def _grounds(kind: Kind, verdict: Verdict) -> dict[str, Any]:
     """What the figures rest on."""
-    reading = verdict.reading
+    reading, said = verdict.reading, verdict.judgement
     return {
-        "confidence": verdict.confidence,
+        "counterparty_id": verdict.place.counterparty_id,
+        "duplicate_of": verdict.place.duplicate_of,
+        "learned": {key: said.learned[field] for field, key in kind.columns.values() if field in said.learned},
+        "confidence": said.confidence,
         "field_confidence": {key: reading.fields[field].confidence for field, key in _keys(kind, reading)},
         "evidence": {key: _evidence(reading.fields[field].evidence) for field, key in _keys(kind, reading)},
-        "checks": [asdict(finding) for finding in verdict.findings],
+        "checks": [asdict(finding) for finding in (*said.findings, *verdict.place.findings)],
         "warnings": [*reading.warnings],
         "engine": reading.engine,
         "model_version": reading.engine_version,
@@ -120,53 +158,14 @@ def _decision(document: Document, held: Claim, record_id: uuid.UUID, verdict: Ve
         "input_hash": document.sha256,
         "engine": verdict.reading.engine,
         "engine_version": verdict.reading.engine_version,
-        "confidence": verdict.confidence,
+        "confidence": verdict.judgement.confidence,
         "extracted": reading_to_json(verdict.reading),
         "routing": verdict.routing.route,
         "reason": verdict.routing.reason,
-        "consent": verdict.consent,
-        "duration_ms": verdict.duration_ms,
+        "consent": verdict.judgement.consent,
+        "duration_ms": verdict.judgement.duration_ms,
+        "cost": verdict.judgement.cost,
     }
-
-
-def name_key(name: str) -> str:
-    """A name folded for comparing: without case, accents, punctuation and legal form; never empty for a name."""
-    plain = unicodedata.normalize("NFKD", name.casefold().replace("ß", "ss"))
-    words = " ".join(re.sub(r"[^\w\s]|_", " ", "".join(c for c in plain if not unicodedata.combining(c))).split())
-    return " ".join(_LEGAL_FORMS.sub(" ", words).split()) or words or name.casefold()
-
-
-_PARTY = select(Counterparty.id).where(
-    Counterparty.entity_id == bindparam("entity"),
-    Counterparty.role == bindparam("side"),
-    Counterparty.name_key == bindparam("key"),
-)
-
-
-def _counterparty(session: Session, document: Document, kind: Kind, reading: Reading) -> uuid.UUID | None:
-    """The entity's counterparty of that name, made when it is new; who makes it at the same time finds it made."""
-    name = _text(reading.get(kind.party), 300)
-    if name is None:
-        return None
-    wanted = {"entity": document.entity_id, "side": kind.counterparty_role, "key": name_key(name)[:300]}
-    found = session.scalar(_PARTY, wanted)
-    if found is not None:
-        return found
-    made = Counterparty(
-        id=uuid.uuid4(),
-        tenant_id=document.tenant_id,
-        entity_id=document.entity_id,
-        role=kind.counterparty_role,
-        name=name,
-        name_key=wanted["key"],
-        tax_id=_text(reading.get(kind.party_tax_id), 40),
-    )
-    try:
-        with session.begin_nested():
-            session.add(made)
-    except IntegrityError:
-        return session.scalars(_PARTY, wanted).one()
-    return made.id
 
 
 def _line(record_id: uuid.UUID, position: int, line: Line, currency: str | None) -> dict[str, Any]:
@@ -179,20 +178,20 @@ def _line(record_id: uuid.UUID, position: int, line: Line, currency: str | None)
         "amount": to_minor(line.amount, currency),
         "tax_amount": to_minor(line.tax_amount, currency),
         "tax_rate": line.tax_rate,
+        "evidence": _evidence(line.evidence),
     }
 
 
 def _keys(kind: Kind, reading: Reading) -> list[tuple[str, str]]:
-    keys = FIELD_KEYS | {kind.party: kind.party_key, kind.party_tax_id: kind.tax_id_key, "invoice_number": kind.number_key}
-    return [(field, key) for field, key in keys.items() if field in reading.fields]
+    return [(field, key) for field, key in kind.columns.values() if field in reading.fields]
 
 
 def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
     return None if evidence is None else {**asdict(evidence), "box": list(evidence.box) if evidence.box else None}
 
 
-def _terms(reading: Reading) -> dict[str, Any] | None:
-    terms, due = reading.get("payment_terms"), reading.get("due_date")
+def terms_of(terms: str | None, due: dt.date | None) -> dict[str, Any] | None:
+    """When to pay, as a record keeps it."""
     if terms is None and due is None:
         return None
     return {"terms": terms, "dueDate": due.isoformat() if due else None, "discountTerms": None}

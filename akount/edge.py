@@ -84,6 +84,12 @@ def plain_http(view: View) -> View:
     return marked
 
 
+def sandboxed(view: View) -> View:
+    """A page that is somebody's file: whatever a browser makes of it, it is nothing of ours and runs nothing."""
+    marked: View = Talisman()(content_security_policy=API_POLICY | {"sandbox": ""})(view)
+    return marked
+
+
 def _share(app: Flask, origins: tuple[str, ...]) -> None:
     """The API may be asked by pages of these origins, with their cookies; `*`, of development, means any, without cookies."""
     CORS(

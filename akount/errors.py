@@ -7,10 +7,12 @@ AkountError
 │   ├── NotAllowed          403
 │   ├── NotFound            404
 │   ├── Conflict            409
+│   ├── PreconditionFailed  412
 │   ├── TooLarge            413
 │   ├── UnsupportedType     415
 │   ├── Invalid             422
 │   │   └── Unreadable          the file itself: the next engine's turn, then permanent
+│   ├── PreconditionRequired 428
 │   └── LimitExceeded       429
 ├── Unavailable         503 a part we stand on is away: try again later
 ├── OutOfBounds         a child process broke its limits: a counted attempt
@@ -92,6 +94,20 @@ class Conflict(Refused):
 
     status = 409
     code = "conflict"
+
+
+class PreconditionFailed(Refused):
+    """It has been changed since you read it: read it again and decide anew."""
+
+    status = 412
+    code = "precondition_failed"
+
+
+class PreconditionRequired(Refused):
+    """Say in If-Match which version you read (its ETag), so that nobody's change is overwritten unseen."""
+
+    status = 428
+    code = "precondition_required"
 
 
 class TooLarge(Refused):

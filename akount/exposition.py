@@ -48,6 +48,17 @@ def text(settings: Settings, *, workers_only: bool = False, more: Iterable[Any] 
     return generate_latest(registry)
 
 
+def refusals(settings: Settings) -> dict[str, int]:
+    """How often a process of this machine has answered 429 since it was started, by code."""
+    found: dict[str, int] = {}
+    for family in _counted(settings, workers_only=False):
+        for sample in family.samples:
+            if sample.name == "akount_limit_refusals_total":
+                code = sample.labels["code"]
+                found[code] = found.get(code, 0) + int(sample.value)
+    return found
+
+
 class _Families:
     def __init__(self, families: list[Any]) -> None:
         self._families = families

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable
@@ -10,18 +11,21 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from akount import backlog, census, connections, logs
-from akount.api.guards import public, runtime
+from akount import backlog, census, connections, logs, vitals
+from akount.api.guards import public
 from akount.census import Census
-from akount.db import Database, schema_revision
+from akount.db import Database, now
 from akount.edge import plain_http
 from akount.errors import AkountError
 from akount.lifecycle import Runtime
+from akount.vitals import State, Vital
 
 log = logs.get(__name__)
 bp = Blueprint("health", __name__)
 
 PROBE_SECONDS = 1.0
+VITAL = "vital "
+"""Begins the names of the probes that tell of a part in a sentence (vitals.py)."""
 
 
 class Probes:
@@ -36,13 +40,17 @@ class Probes:
         self._redis = connections.redis_client(runtime.settings) if runtime.settings.redis else None
         self._probes: dict[str, Callable[[], Any]] = {
             "database": self._database.ping,
-            "migrations": self._migrations,
+            "migrations": lambda: _sound(vitals.migrations(self._database)),
             "storage": runtime.storage.ping,
             "queue": self._queue,
             "census": self._census,
         }
         if self._redis is not None:
-            self._probes |= {"redis": self._redis.ping, "eviction": self._eviction}
+            self._probes |= {"redis": self._redis.ping}
+            self._probes |= {"eviction": self._eviction}
+        looks = vitals.looks(runtime.settings, self._database, runtime.storage, self._redis)
+        self._probes |= {f"{VITAL}{name}": look for name, look in looks.items()}
+        self._since: dict[str, tuple[State, dt.datetime]] = {}
         self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis", "census")}
 
     def ask(self, *names: str) -> dict[str, Any]:
@@ -54,6 +62,17 @@ class Probes:
         for name in answers.keys() & self._outages.keys():
             self._note(self._outages[name], answers[name])
         return answers
+
+    def vitals(self) -> dict[str, tuple[Vital, dt.datetime]]:
+        """How every part is, as far as it can be told within a second, and since when it is so, as this process has seen it."""
+        names = [name for name in self._probes if name.startswith(VITAL)]
+        answers = self.ask(*names[::2]) | self.ask(*names[1::2])  # no more at once than pools.PROBES counts on
+        found = {name.removeprefix(VITAL): _vital(answers[name]) for name in names}
+        with self._lock:
+            for name, vital in found.items():
+                if self._since.get(name, (None,))[0] is not vital.state:
+                    self._since[name] = (vital.state, now())
+            return {name: (vital, self._since[name][1]) for name, vital in found.items()}
 
     def close(self) -> None:
         """Lets go of everything; a hung probe is left to its time-out."""
@@ -81,10 +100,10 @@ class Probes:
         else:
             outage.end()
 
-    def _migrations(self) -> None:
-        current, head = schema_revision(self._database)
-        if current != head:
-            raise AkountError("The schema is not at head.")
+    def _eviction(self) -> None:
+        """R9; that Redis is away is told by its own probe."""
+        with contextlib.suppress(*connections.FAULTS):
+            _sound(vitals.retention(self._redis, self._runtime.settings))
 
     def _queue(self) -> dict[str, dict[str, int]]:
         with self._database.snapshot() as session:
@@ -94,12 +113,20 @@ class Probes:
         with self._database.snapshot() as session:
             return census.take(session)
 
-    def _eviction(self) -> None:
-        """R9: a Redis that evicts loses messages."""
-        assert self._redis is not None  # noqa: S101
-        sentence = connections.weaknesses(self._redis).get("eviction")
-        if sentence is not None:
-            raise AkountError(sentence)
+
+def _vital(answer: Any) -> Vital:
+    if isinstance(answer, Vital):
+        return answer
+    if isinstance(answer, TimeoutError):
+        return Vital(State.UNKNOWN, "It has not answered within a second.")
+    detail = answer.detail if isinstance(answer, AkountError) else "It does not answer."
+    return Vital(State.FAIL, detail)
+
+
+def _sound(vital: Vital) -> None:
+    """Raises AkountError unless a part is well enough to work (R9: a Redis that evicts is not, in production)."""
+    if vital.state is State.FAIL:
+        raise AkountError(vital.message)
 
 
 def _word(answer: Any) -> str:
@@ -126,8 +153,6 @@ def live() -> Response:
 def ready() -> tuple[Response, int]:
     """Whether work may be sent here: 503 names the failing part."""
     answers = probes().ask("database", "migrations", "storage", "redis", "eviction")
-    if not runtime().settings.production and "eviction" in answers and _word(answers["eviction"]) == "error":
-        answers["eviction"] = None  # a warning in development
     failing = [name for name, answer in answers.items() if isinstance(answer, Exception)]
     body = {"status": "error" if failing else "ok", "failing": failing, "checks": {n: _word(a) for n, a in answers.items()}}
     return jsonify(body), 503 if failing else 200

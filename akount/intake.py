@@ -1,4 +1,5 @@
-"""What comes in: the type of a file by its content, its name made harmless, and what is refused at the door (E5)."""
+"""What comes in: the type of a file by its content, its name made harmless, what is refused at the door, and what of a
+photo is not kept (E5)."""
 
 from __future__ import annotations
 
@@ -7,8 +8,12 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from akount.errors import Invalid, TooLarge, UnsupportedType
+from akount import logs, photos
+from akount.errors import Invalid, OutOfBounds, TooLarge, Unavailable, UnsupportedType
+from akount.extraction.sandbox import SharedSandbox
 from akount.storage import Incoming
+
+log = logs.get(__name__)
 
 HEAD = 4096
 """Bytes that are looked at."""
@@ -65,3 +70,26 @@ def admit(incoming: Incoming, limit: int) -> str:
     if found is None:
         raise UnsupportedType
     return found
+
+
+def look(opener: SharedSandbox, incoming: Incoming, media_type: str, seconds: float) -> None:
+    """Refuses what a worker would refuse for the way it is built, in the worker's words: raises Unreadable. What cannot be
+    told in `seconds`, or while others have the opener, comes in, and the worker says it."""
+    if not seconds:
+        return
+    try:
+        with opener.held(seconds) as sandbox:
+            sandbox.look(incoming.file, media_type, seconds)
+    except (OutOfBounds, Unavailable) as error:
+        log.info("file not judged at the door", code=error.code, type=media_type, size=incoming.size)
+
+
+def forget_metadata(incoming: Incoming, media_type: str) -> bool:
+    """Takes out of a photo what it tells beside its pixels. Answers whether there was anything."""
+    if media_type not in photos.FORMATS:
+        return False
+    pieces = photos.without_metadata(incoming.view(), media_type)
+    if pieces is None:
+        return False
+    incoming.replace(pieces)
+    return True

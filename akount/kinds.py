@@ -38,6 +38,28 @@ class Kind:
         """The fields of a reading that a record of this kind cannot do without."""
         return (*WEIGHTY, self.party)
 
+    @property
+    def party_is_paid(self) -> bool:
+        """Whether the bank account on a document is the counterparty's: it is the seller's."""
+        return self.party == "seller_name"
+
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """A column of a record → the field of a reading it holds, and what the API calls it."""
+        return {
+            "counterparty_name": (self.party, self.party_key),
+            "counterparty_tax_id": (self.party_tax_id, self.tax_id_key),
+            "number": ("invoice_number", self.number_key),
+            "iban": ("iban", "iban"),
+            "date": ("issue_date", "date"),
+            "due_date": ("due_date", "dueDate"),
+            "currency": ("currency", "currency"),
+            "subtotal": ("net", "subtotal"),
+            "tax_amount": ("tax", "taxAmount"),
+            "total_amount": ("total", "totalAmount"),
+            "amount_due": ("amount_due", "amountDue"),
+        }
+
     def examine(self, reading: Reading) -> tuple[Finding, ...]:
         """Every finding about a reading of this kind."""
         return examine(reading, self.required)

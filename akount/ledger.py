@@ -24,6 +24,8 @@ from akount.errors import AkountError, Conflict, NotFound
 from akount.fingerprints import Cause, cause
 from akount.models import Attempt, Document, Job, JobStatus, inserting, write
 
+CANCELLABLE = (JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE)
+RETRYABLE = (JobStatus.FAILED, JobStatus.CANCELLED)
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
 RETRY_JITTER = 0.2
@@ -219,6 +221,12 @@ def recover(session: Session, limit: int = 500) -> list[uuid.UUID]:
     return [job_id for job_id in session.scalars(free).all() if _give_back_lost(session, abandoned[job_id], at)]
 
 
+def take_from(session: Session, worker: str) -> list[uuid.UUID]:
+    """active → waiting or failed for all that a worker holds who is taken for lost; the attempts count. Answers which."""
+    held = select(Job).where(Job.status == JobStatus.ACTIVE, Job.worker == worker).with_for_update(skip_locked=True)
+    return [job.id for job in session.scalars(held).all() if _give_back_lost(session, job, now())]
+
+
 def _is_abandoned(job: Job, at: dt.datetime) -> bool:
     if job.worker is None or job.lease_until is None or job.started_at is None:
         return False
@@ -235,7 +243,7 @@ def _give_back_lost(session: Session, job: Job, at: dt.datetime) -> bool:
     same = and_(Job.fence == job.fence, Job.lease_until == job.lease_until)
     if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.ACTIVE, same).values(**values)):
         return False
-    lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "started_at": job.started_at}
+    lost = {"job_id": job.id, "number": job.attempts, "worker": job.worker, "due_at": job.run_at, "started_at": job.started_at}
     _note_attempt(session, lost, "lost", error, why)
     return True
 
@@ -248,7 +256,7 @@ def attempts_at(session: Session, job: Job) -> list[Attempt]:
 def cancel(session: Session, job: Job) -> None:
     """waiting, delayed, active → cancelled: a person took it back; who reads it is told at its next beat. Raises
     Conflict for a job that is over."""
-    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+    expected = Job.status.in_(CANCELLABLE)
     values = _end() | {"status": JobStatus.CANCELLED}
     if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
         raise Conflict("The job is over; only one that waits or runs can be cancelled.", code="wrong_status")
@@ -256,9 +264,16 @@ def cancel(session: Session, job: Job) -> None:
 
 def retry(session: Session, job: Job) -> None:
     """failed, cancelled → waiting, with all its attempts before it again. Raises Conflict for any other status."""
-    expected = Job.status.in_([JobStatus.FAILED, JobStatus.CANCELLED])
+    expected = Job.status.in_(RETRYABLE)
     if not _moved(session, _move(Job.id == job.id, expected).values(**_anew(), rung_at=now())):
         raise Conflict("Only a failed or cancelled job can be tried again.", code="wrong_status")
+
+
+def run_now(session: Session, job: Job) -> None:
+    """delayed → waiting: its pause is over. Raises Conflict for any other status."""
+    values = {"status": JobStatus.WAITING, "run_at": now(), "rung_at": now()}
+    if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.DELAYED).values(**values)):
+        raise Conflict("Only a job that waits for its next attempt can be run now.", code="wrong_status")
 
 
 def discard(session: Session, job: Job, reason: str) -> None:
@@ -266,6 +281,16 @@ def discard(session: Session, job: Job, reason: str) -> None:
     values = {"discarded_at": now(), "discard_reason": reason}
     if not _moved(session, _move(Job.id == job.id, Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)).values(**values)):
         raise Conflict("Only a failed job that was not discarded before can be discarded.", code="wrong_status")
+
+
+def erase(session: Session, job: Job, reason: str) -> None:
+    """Its document is to be forgotten: a job that waits or runs is taken back, a dead letter discarded, and what it says of
+    the document's content goes. Who reads it at this moment is told at its next beat."""
+    at = now()
+    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+    _moved(session, _move(Job.id == job.id, expected).values(**_end() | {"status": JobStatus.CANCELLED}))
+    gone = {"result": None, "error_detail": None, "discarded_at": at, "discard_reason": reason}
+    session.execute(update(Job).where(Job.id == job.id).values(version=Job.version + 1, **gone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +306,13 @@ class DeadLetters:
     "failed before this instant"
     until: dt.datetime | None = None
     "failed by this instant: those that there were when somebody looked"
+    since: dt.datetime | None = None
+    "failed at this instant or later"
+    entered_since: dt.datetime | None = None
+    entered_until: dt.datetime | None = None
+    worker: str | None = None
+    attempts: int | None = None
+    "at least so many"
     ids: tuple[uuid.UUID, ...] = ()
 
     def where(self) -> ColumnElement[bool]:
@@ -292,6 +324,11 @@ class DeadLetters:
         said += [Job.fingerprint == self.fingerprint] if self.fingerprint else []
         said += [Job.finished_at < self.before] if self.before else []
         said += [Job.finished_at <= self.until] if self.until else []
+        said += [Job.finished_at >= self.since] if self.since else []
+        said += [Job.created_at >= self.entered_since] if self.entered_since else []
+        said += [Job.created_at <= self.entered_until] if self.entered_until else []
+        said += [Job.worker == self.worker] if self.worker else []
+        said += [Job.attempts >= self.attempts] if self.attempts else []
         said += [Job.id.in_(self.ids)] if self.ids else []
         return and_(*said)
 
@@ -405,7 +442,13 @@ def _failing(error: AkountError, why: Cause) -> dict[str, Any]:
 
 
 def _ended(session: Session, held: Claim, outcome: str, error: AkountError | None = None, why: Cause | None = None) -> None:
-    attempt = {"job_id": held.job_id, "number": held.attempt, "worker": held.worker, "started_at": held.started_at}
+    attempt = {
+        "job_id": held.job_id,
+        "number": held.attempt,
+        "worker": held.worker,
+        "due_at": held.due_at,
+        "started_at": held.started_at,
+    }
     _note_attempt(session, attempt, outcome, error, why)
 
 

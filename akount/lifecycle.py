@@ -16,6 +16,7 @@ from typing import Protocol
 
 from akount import logs
 from akount.db import Database
+from akount.extraction.sandbox import Limits, SharedSandbox
 from akount.limits import Limiter
 from akount.pools import open_database
 from akount.routing import Policy
@@ -53,6 +54,8 @@ class Runtime:
     database: Database
     storage: Storage
     limiter: Limiter
+    opener: SharedSandbox
+    "opens files in a confined child process"
     policy: Policy
     secret: str
     bells: dict[str, Rings] = field(default_factory=dict)
@@ -128,12 +131,14 @@ def open_runtime(settings: Settings, connections: int | None = None) -> Runtime:
         database=database,
         storage=open_storage(settings),
         limiter=Limiter(settings),
+        opener=SharedSandbox(Limits.of(settings)),
         policy=Policy(settings.auto_create_confidence, settings.review_confidence, Decimal(settings.auto_create_limit)),
         secret=secret,
     )
     runtime.on_close("database", database.close)
     runtime.on_close("storage", runtime.storage.close)
     runtime.on_close("limiter", runtime.limiter.close)
+    runtime.on_close("opener", runtime.opener.close)
     return runtime
 
 

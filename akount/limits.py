@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from limits import RateLimitItemPerSecond
@@ -124,6 +125,16 @@ def numbers(limit: int, remaining: int, seconds: float) -> dict[str, str]:
     return {"RateLimit-Limit": str(limit), "RateLimit-Remaining": str(remaining), "RateLimit-Reset": reset}
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much of a limit is taken at this moment."""
+
+    taken: int
+    limit: int
+    seconds: float
+    "until the oldest slot is free again; 0: none is taken"
+
+
 class Limiter:
     """JOBS_PER_MINUTE submissions of each tenant in any 60 seconds."""
 
@@ -145,6 +156,16 @@ class Limiter:
             retry_after=wait,
             headers=numbers(count, 0, wait),
         )
+
+    def level(self, tenant_id: uuid.UUID) -> Level:
+        """How much of its limit a tenant has taken."""
+        count, seconds = self._limit.amount, self._limit.get_expiry()
+        oldest, taken = self.windows.get_moving_window(self._limit.key_for(str(tenant_id)), count, seconds)
+        return Level(taken, count, max(0.0, oldest + seconds - time.time()) if taken else 0.0)
+
+    def release(self, tenant_id: uuid.UUID) -> None:
+        """Gives back all slots of a tenant: it may send at once as much as the limit allows."""
+        self.windows.clear(self._limit.key_for(str(tenant_id)))
 
     def close(self) -> None:
         """Lets go of its connections."""

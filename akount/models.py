@@ -45,7 +45,9 @@ class JobStatus(enum.StrEnum):
 
 _CLAIMABLE = "status IN ('waiting', 'delayed')"
 _ACTIVE = "status = 'active'"
-_OVER = "status IN ('completed', 'failed', 'cancelled')"
+_KEPT = "status IN ('completed', 'failed', 'cancelled') AND archived_at IS NULL"
+_REVIEW = "status IN ('needs_review', 'manual_entry')"
+_OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
 _DELAYED = "status = 'delayed'"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
@@ -113,6 +115,10 @@ def _tenant() -> Mapped[uuid.UUID]:
     return mapped_column(ForeignKey("tenants.id"), index=True)
 
 
+def _small_filename(context: Any) -> str:
+    return str(context.get_current_parameters()["filename"]).lower()[:255]
+
+
 class Tenant(Base):
     """A customer: everything belongs to one."""
 
@@ -121,7 +127,23 @@ class Tenant(Base):
     name: Mapped[str] = mapped_column(String(200))
     clerk_org_id: Mapped[str | None] = mapped_column(String(64), unique=True)
     "the organisation of Clerk whose members are at home here"
+    plan: Mapped[str | None] = mapped_column(String(20))
+    "see plans.py; none: it sends what it likes"
+    auto_create_confidence: Mapped[int | None]
+    "from here a draft may be made without review; none: as the service has it"
+    auto_create_limit: Mapped[int | None] = mapped_column(BigInteger)
+    "largest total of such a draft, in units of its own currency; none: as the service has it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Usage(Base):
+    """How many documents a tenant with a plan has sent in a month."""
+
+    __tablename__ = "usage"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    month: Mapped[dt.date] = mapped_column(primary_key=True)
+    "its first day"
+    documents: Mapped[int]
 
 
 class Entity(Base):
@@ -212,20 +234,40 @@ class Document(Base):
     """A file somebody sent, and its kind."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "entity_id", "kind", "sha256"),
+        Index("ix_documents_name", "tenant_id", "filename_key", postgresql_ops={"filename_key": "text_pattern_ops"}),
+        Index("ix_documents_sha256", "sha256"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
     filename: Mapped[str] = mapped_column(String(255))
     "as the sender named it, cleaned; for people only, never a path"
+    filename_key: Mapped[str] = mapped_column(String(255), default=_small_filename)
+    "the same in small letters, to be found by"
     media_type: Mapped[str] = mapped_column(String(40))
     "found from the content"
     size: Mapped[int] = mapped_column(BigInteger)
+    "bytes that are stored"
     sha256: Mapped[str] = mapped_column(String(64))
+    "of what was sent: the same bytes are the same document"
+    stored_sha256: Mapped[str | None] = mapped_column(String(64))
+    "of what is stored, where that is less: a photo without its metadata"
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
+    hosted_engines: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    "whether the uploader, when it came, consented to hosted engines"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    erased_at: Mapped[dt.datetime | None]
+    "the file and what was read are gone, at somebody's wish; this line is the tombstone, without name and checksum"
+    erased_by: Mapped[str | None] = mapped_column(String(80))
+
+    @property
+    def checksum(self) -> str:
+        """What the stored file is checked against."""
+        return self.stored_sha256 or self.sha256
 
 
 class Job(Base):
@@ -236,10 +278,18 @@ class Job(Base):
         Index(
             "ix_jobs_next", "queue", "priority", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
         ),
-        Index("ix_jobs_turn", "queue", "tenant_id", "turn", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        # whole: what waits is counted by tenant without a look at the rows
+        Index(
+            "ix_jobs_turn", "queue", "tenant_id", "turn", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)
+        ),
         # not about lease_until: a beat changes it, and what changes no indexed column costs a fifth
         Index("ix_jobs_active", "started_at", sqlite_where=text(_ACTIVE), postgresql_where=text(_ACTIVE)),
-        Index("ix_jobs_over", "queue", "status", "finished_at", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+        Index(
+            "ix_jobs_kept", "queue", "status", "finished_at", "tenant_id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)
+        ),
+        Index("ix_jobs_due", "queue", "run_at", sqlite_where=text(_CLAIMABLE), postgresql_where=text(_CLAIMABLE)),
+        Index("ix_jobs_created", "created_at", "id"),
+        Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
         Index("ix_jobs_dead", "tenant_id", "finished_at", "id", sqlite_where=text(_DEAD), postgresql_where=text(_DEAD)),
         # whole: the groups of failures are counted without a look at the rows
         Index(
@@ -367,6 +417,8 @@ class WorkerProcess(Base):
     started_at: Mapped[dt.datetime] = mapped_column(default=now)
     seen_at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
     stopped_at: Mapped[dt.datetime | None]
+    drain_at: Mapped[dt.datetime | None]
+    "since when it is to take no more jobs, and end"
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
     "what it reads"
 
@@ -379,8 +431,10 @@ class Attempt(Base):
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     number: Mapped[int]
     worker: Mapped[str] = mapped_column(String(200))
+    due_at: Mapped[dt.datetime | None]
+    "from then on it waited"
     started_at: Mapped[dt.datetime]
-    ended_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime] = mapped_column(index=True)
     outcome: Mapped[str] = mapped_column(String(20))
     "completed, delayed, failed, given_back or lost"
     error_code: Mapped[str | None] = mapped_column(String(60))
@@ -409,28 +463,148 @@ class FailureNote(Base):
     changed_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
+class HistoryRow(Base):
+    """What became of the jobs of a queue in some minutes: of all tenants together, and of each (history.py)."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        Index(
+            "uq_history_all", "minutes", "at", "queue", unique=True, sqlite_where=text(_NOBODYS), postgresql_where=text(_NOBODYS)
+        ),
+        Index("uq_history", "tenant_id", "minutes", "at", "queue", unique=True),
+        Index("ix_history_at", "minutes", "at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    minutes: Mapped[int]
+    "how many, from `at` on"
+    at: Mapped[dt.datetime]
+    queue: Mapped[str] = mapped_column(String(40))
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    "None: all of them"
+    completed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    retried: Mapped[int] = mapped_column(default=0)
+    lost: Mapped[int] = mapped_column(default=0)
+    waits: Mapped[dict[str, Any]]
+    "how many attempts waited how long, see distributions.py"
+    runs: Mapped[dict[str, Any]]
+    waiting: Mapped[int | None]
+    "and so on: as seen in these minutes; none: nobody looked"
+    delayed: Mapped[int | None]
+    active: Mapped[int | None]
+    dead: Mapped[int | None]
+    oldest_wait: Mapped[float | None]
+    "seconds"
+
+
+class Schedule(Base):
+    """Something that is done over and over, and how its last round went (schedules.py)."""
+
+    __tablename__ = "schedules"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    due_at: Mapped[dt.datetime]
+    taken_by: Mapped[str | None] = mapped_column(String(200))
+    "which process"
+    started_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    "none: it is being done, or whoever did it died"
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    "done or failed"
+    detail: Mapped[str] = mapped_column(Text, default="")
+    duration_ms: Mapped[int | None]
+
+
+class Alert(Base):
+    """Something that was or is wrong, from its beginning to its end, and who was told of it (alerts.py)."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("uq_alerts_open", "rule", "about", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        Index("ix_alerts_began_at", "began_at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    rule: Mapped[str] = mapped_column(String(40))
+    about: Mapped[str] = mapped_column(String(60))
+    "the queue, or the part that is away"
+    message: Mapped[str] = mapped_column(Text)
+    began_at: Mapped[dt.datetime] = mapped_column(default=now)
+    ended_at: Mapped[dt.datetime | None]
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    "by which way of telling what was told when, or when it was tried in vain"
+
+
 class Counterparty(Base):
     """Who a document is from (vendor) or for (client), per entity."""
 
     __tablename__ = "counterparties"
-    __table_args__ = (UniqueConstraint("entity_id", "role", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("entity_id", "role", "name_key", "distinct_by"),
+        UniqueConstraint("entity_id", "role", "tax_id"),
+        Index("ix_counterparties_name", "tenant_id", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
+    )
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
     role: Mapped[str] = mapped_column(String(20))
     "vendor or client, from the kind"
     name: Mapped[str] = mapped_column(String(300))
     name_key: Mapped[str] = mapped_column(String(300))
     "the name folded: case, accents, punctuation and legal form gone"
+    distinct_by: Mapped[str] = mapped_column(String(40), default="")
+    "the tax id or IBAN of one that has the name of another and is not the same; empty for the first of a name"
     tax_id: Mapped[str | None] = mapped_column(String(40))
+    "capitals and digits"
+    suspicion: Mapped[str | None] = mapped_column(Text)
+    "why it may be a fraud, until a person approves a record of it"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class CounterpartyAccount(Base):
+    """A bank account of a counterparty; its role and entity stand here too, so that an account has one owner there."""
+
+    __tablename__ = "counterparty_accounts"
+    __table_args__ = (UniqueConstraint("entity_id", "role", "iban"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    counterparty_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    iban: Mapped[str] = mapped_column(String(40))
+    "capitals and digits"
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Lesson(Base):
+    """What a correction has taught about documents of a counterparty, for one tenant (lessons.py)."""
+
+    __tablename__ = "lessons"
+    __table_args__ = (UniqueConstraint("tenant_id", "role", "sort", "key", "field"),)
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    sort: Mapped[str] = mapped_column(String(20))
+    "what the counterparty is recognised by: name, tax_id or iban"
+    key: Mapped[str] = mapped_column(String(300))
+    field: Mapped[str] = mapped_column(String(20))
+    "name, tax_id, currency or date_order"
+    machine: Mapped[str | None] = mapped_column(Text)
+    "what the machine had found"
+    value: Mapped[str] = mapped_column(Text)
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    "the approved record that taught it"
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 
 class Record(Base):
     """The bill or invoice that came of a document. Amounts are minor units of `currency`; credits are negative."""
 
     __tablename__ = "records"
-    __table_args__ = (Index("ix_records_list", "tenant_id", "kind", "created_at"),)
+    __table_args__ = (
+        Index("ix_records_list", "tenant_id", "kind", "created_at"),
+        Index("ix_records_review", "tenant_id", "created_at", sqlite_where=text(_REVIEW), postgresql_where=text(_REVIEW)),
+        Index("ix_records_party", "counterparty_id", "created_at"),
+        Index("ix_records_number", "tenant_id", "number", postgresql_ops={"number": "text_pattern_ops"}),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     entity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("entities.id"), index=True)
@@ -439,7 +613,9 @@ class Record(Base):
     "unique: the second guard, behind the fence, against booking a document twice"
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[RecordStatus] = mapped_column(_enum(RecordStatus))
-    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"), index=True)
+    counterparty_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("counterparties.id"))
+    duplicate_of: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "an older record that looks like the same document"
     counterparty_name: Mapped[str | None] = mapped_column(String(300))
     counterparty_tax_id: Mapped[str | None] = mapped_column(String(40))
     iban: Mapped[str | None] = mapped_column(String(40))
@@ -459,12 +635,20 @@ class Record(Base):
     evidence: Mapped[dict[str, Any]]
     checks: Mapped[list[Any]]
     warnings: Mapped[list[Any]]
+    learned: Mapped[dict[str, Any] | None]
+    "a field → what the machine had found where an earlier correction knew better, and the record that taught it"
     engine: Mapped[str] = mapped_column(String(40))
     model_version: Mapped[str] = mapped_column(String(100))
+    reviewed_by: Mapped[str | None] = mapped_column(String(80))
+    "who approved or rejected it"
+    reviewed_at: Mapped[dt.datetime | None]
+    review_reason: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, default=1)
+    "grows with every change: the ETag"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=now)
     lines: Mapped[list[RecordLine]] = relationship(order_by="RecordLine.position")
+    corrections: Mapped[list[Correction]] = relationship(order_by="Correction.created_at")
 
 
 class RecordLine(Base):
@@ -481,17 +665,105 @@ class RecordLine(Base):
     amount: Mapped[int | None] = mapped_column(BigInteger)
     tax_amount: Mapped[int | None] = mapped_column(BigInteger)
     tax_rate: Mapped[Decimal | None]
+    evidence: Mapped[dict[str, Any] | None]
+    "where the machine found it"
+
+
+class Correction(Base):
+    """A value of a record that a person changed: what stood there, what stands there since. The machine's evidence stays."""
+
+    __tablename__ = "corrections"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    field: Mapped[str] = mapped_column(String(40))
+    "as the API calls it"
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    'each `{"value": …}` as the API shows it'
+    actor: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class HostedPolicy(Base):
+    """Whether and how documents of a tenant are shown to a hosted engine (hosted/policies.py); no row: never."""
+
+    __tablename__ = "hosted_policies"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(40))
+    strategy: Mapped[str] = mapped_column(String(20))
+    "never, below or always"
+    threshold: Mapped[int]
+    "below: documents that were read with less confidence"
+    masks: Mapped[list[Any]]
+    "what is masked before anything is sent, see extraction/redaction.py"
+    budget: Mapped[int] = mapped_column(BigInteger)
+    "of a month, in millionths of a US dollar"
+    changed_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
+
+
+class HostedSpending(Base):
+    """What a tenant has spent on hosted engines in a month, and what is set aside for calls that run."""
+
+    __tablename__ = "hosted_spending"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    month: Mapped[str] = mapped_column(String(7), primary_key=True)
+    "as 2025-03, in UTC"
+    spent: Mapped[int] = mapped_column(BigInteger, default=0)
+    "in millionths of a US dollar, as the next"
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class HostedCall(Base):
+    """A document that was shown to a hosted engine: by hash and size, never by content."""
+
+    __tablename__ = "hosted_calls"
+    __table_args__ = (
+        Index("ix_hosted_calls_running", "engine", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    engine: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(100))
+    sent_sha256: Mapped[str] = mapped_column(String(64))
+    "of the body of the request"
+    sent_bytes: Mapped[int] = mapped_column(BigInteger)
+    reserved: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int | None] = mapped_column(BigInteger)
+    "in millionths of a US dollar; none: it runs, or its worker died and the reservation stands"
+    outcome: Mapped[str | None] = mapped_column(String(40))
+    "answered, or the code of why there was no answer"
+    started_at: Mapped[dt.datetime] = mapped_column(default=now)
+    expires_at: Mapped[dt.datetime]
+    "by then it is over, whatever became of its worker"
+    ended_at: Mapped[dt.datetime | None]
+
+
+class HostedBreaker(Base):
+    """How a hosted engine has answered of late: after failures in a row it is left alone (hosted/gate.py)."""
+
+    __tablename__ = "hosted_breakers"
+    engine: Mapped[str] = mapped_column(String(40), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    "in a row"
+    open_until: Mapped[dt.datetime | None]
+    "none: calls are made; past: one call is made to see"
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    "calls that were let through; who counts holds the row, so one looks after the other"
 
 
 class Decision(Base):
     """What the machine decided about a document, and on what grounds (S7)."""
 
     __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_log", "tenant_id", "created_at"),)
     id: Mapped[uuid.UUID] = _id()
-    tenant_id: Mapped[uuid.UUID] = _tenant()
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"))
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), index=True)
-    record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    record_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("records.id"), index=True)
+    "none: the record went with its document"
     input_hash: Mapped[str] = mapped_column(String(64))
     engine: Mapped[str] = mapped_column(String(40))
     engine_version: Mapped[str] = mapped_column(String(100))
@@ -510,7 +782,13 @@ class AuditEntry(Base):
     """Who did what to what, from where; append-only: triggers refuse a change."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_tenant", "tenant_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_audit_log_tenant", "tenant_id", "created_at"),
+        Index("ix_audit_log_created", "created_at", "id"),
+        Index("ix_audit_log_actor", "actor", "created_at"),
+        Index("ix_audit_log_action", "action", "created_at"),
+        Index("ix_audit_log_target", "target", "created_at"),
+    )
     id: Mapped[uuid.UUID] = _id()
     tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"))
     actor: Mapped[str] = mapped_column(String(80))

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from akount import audit, ledger
 from akount.accounts import Call, note
@@ -34,11 +34,26 @@ class Action(enum.StrEnum):
     DISCARD = "discard"
 
 
-def start(session: Session, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
-    """Asks for it: from now on it is carried out. `matched` is how many jobs are meant."""
-    at = now()
+def start(
+    session: Session,
+    call: Call,
+    action: Action,
+    meant: DeadLetters,
+    reason: str,
+    *,
+    as_of: dt.datetime | None = None,
+    operation_id: uuid.UUID | None = None,
+) -> Operation:
+    """Asks for it: from now on it is carried out. `matched` is how many jobs are meant.
+
+    Who was shown how many there are says as of when that was, and the id that the operation is to have: to ask for the same
+    one twice is to ask once."""
+    at = min(as_of or now(), now())
+    known = session.get(Operation, operation_id) if operation_id else None
+    if known is not None:
+        return find(session, call.actor.tenant_id, known.id)
     operation = Operation(
-        id=uuid.uuid4(),
+        id=operation_id or uuid.uuid4(),
         tenant_id=meant.tenant_id,
         action=action.value,
         meant=_as_json(meant),
@@ -62,6 +77,20 @@ def find(session: Session, tenant_id: uuid.UUID | None, operation_id: uuid.UUID)
     if found is None:
         raise NotFound("There is no such operation.")
     return found
+
+
+def preview(session: Session, meant: DeadLetters, limit: int = 10) -> tuple[int, list[Job]]:
+    """How many jobs are meant, and some of them, the latest first."""
+    total = session.scalar(select(func.count()).select_from(Job).where(meant.where())) or 0
+    latest = select(Job).options(joinedload(Job.document)).where(meant.where())
+    return total, list(session.scalars(latest.order_by(Job.finished_at.desc(), Job.id.desc()).limit(limit)))
+
+
+def listed(session: Session, tenant_id: uuid.UUID | None, *, running: bool = False, limit: int = 100) -> list[Operation]:
+    """The latest operations of a tenant (None: of all)."""
+    query = select(Operation).order_by(Operation.created_at.desc(), Operation.id).limit(limit)
+    query = query if tenant_id is None else query.where(Operation.tenant_id == tenant_id)
+    return list(session.scalars(query.where(Operation.finished_at.is_(None)) if running else query))
 
 
 def cancel(session: Session, call: Call, operation_id: uuid.UUID) -> Operation:
@@ -130,7 +159,9 @@ def _as_json(meant: DeadLetters) -> dict[str, Any]:
 
 
 def _from_json(said: dict[str, Any]) -> DeadLetters:
-    meant: dict[str, Any] = {name: said.get(name) for name in ("queue", "code", "fingerprint")}
-    meant |= {name: dt.datetime.fromisoformat(said[name]) for name in ("before", "until") if name in said}
+    meant: dict[str, Any] = {name: said.get(name) for name in ("queue", "code", "fingerprint", "worker")}
+    times = ("before", "until", "since", "entered_since", "entered_until")
+    meant |= {name: dt.datetime.fromisoformat(said[name]) for name in times if name in said}
+    meant["attempts"] = int(said["attempts"]) if "attempts" in said else None
     tenant = uuid.UUID(said["tenant_id"]) if "tenant_id" in said else None
     return DeadLetters(tenant_id=tenant, ids=tuple(uuid.UUID(one) for one in said.get("ids", ())), **meant)

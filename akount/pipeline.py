@@ -16,18 +16,20 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy import and_, bindparam, select
+from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from akount import backlog, drafts, ledger, logs, metrics, workers
-from akount.checks import Finding
+from akount import backlog, drafts, ledger, lessons, logs, metrics, workers
 from akount.db import now
-from akount.errors import AkountError
+from akount.errors import AkountError, Unreadable
+from akount.extraction.copies import Copy
+from akount.hosted.opinions import Case, consult
 from akount.kinds import Kind, kind_named
 from akount.ledger import Claim, LostClaim
 from akount.lifecycle import Runtime
-from akount.models import Document, Membership
+from akount.models import Document, Membership, Tenant
 from akount.readings import Reading
-from akount.routing import STATUS, Routing, route
+from akount.routing import STATUS, route
 
 log = logs.get(__name__)
 
@@ -43,6 +45,9 @@ class Reader(Protocol):
 
     def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
         """The reading. Raises Unreadable or OutOfBounds."""
+
+    def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:
+        """What may be shown of a document to a hosted engine. Raises Unreadable or OutOfBounds."""
 
     def abandon(self) -> None:
         """Stops whatever it is reading; from another thread."""
@@ -68,6 +73,8 @@ class Pulse(threading.Thread):
         self._held: Claim | None = None
         self._progress = 0
         self._ending = False
+        self.draining = False
+        "somebody has asked this worker to take no more jobs, and to end"
 
     @contextmanager
     def keeping(self, held: Claim) -> Iterator[None]:
@@ -118,7 +125,7 @@ class Pulse(threading.Thread):
         self._told = time.monotonic()
         held = self._held
         with suppress(AkountError), self._runtime.database.transaction() as session:
-            workers.tell(session, self._name, self._queue, held.job_id if held else None)
+            self.draining = workers.tell(session, self._name, self._queue, held.job_id if held else None)
 
     def _keep(self, held: Claim) -> None:
         lease = self._runtime.settings.lease_seconds
@@ -227,30 +234,45 @@ def _carry_out(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment
     """The result of a job: what GET /api/ai/jobs answers."""
     kind = kind_named(given.held.kind)
     with pulse.keeping(given.held):
-        verdict = _judge(runtime, reader, pulse, given, kind)
+        judgement = _judge(runtime, reader, pulse, given, kind)
         pulse.progress(WRITING)
     # The pulse rests before the job ends: a beat just after would take it for lost and stop the reader.
-    return _book(runtime, given, kind, verdict)
+    return _book(runtime, given, kind, judgement)
 
 
-def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, kind: Kind) -> drafts.Verdict:
+def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, kind: Kind) -> drafts.Judgement:
     """What came of reading a document."""
     started, document = time.monotonic(), given.document
     try:
-        file = runtime.storage.open(document.storage_key, document.sha256)
+        file = runtime.storage.open(document.storage_key, document.checksum)
     except FileNotFoundError:
         raise AkountError("The stored file is missing.", code="file_missing") from None
     with file:
         pulse.progress(FETCHED)
-        reading = reader.read(file, document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED))))
-    metrics.read(reading.engine, tuple(refusal.engine for refusal in reading.refusals))
+        case = Case(document, given.held.job_id, kind, file, started + runtime.settings.scan_timeout_seconds)
+        local = _read(reader, pulse, case)
+        opinion = consult(runtime, reader, case, local)
+    reading = opinion.reading
     pulse.progress(CHECKED)
-    findings = kind.examine(reading)
-    confidence = kind.confidence(reading, findings)
+    with runtime.database.snapshot() as session:
+        taught = lessons.apply(session, document.tenant_id, kind, reading)
+    findings = kind.examine(taught.reading)
+    confidence = kind.confidence(taught.reading, findings)
     consent = _consent(given, runtime.settings.new_user_days)
-    routing = _route(runtime, reading, findings, confidence, consent)
     pulse.progress(ROUTED)
-    return drafts.Verdict(reading, findings, confidence, routing, consent, _since(started))
+    return drafts.Judgement(taught.reading, taught.learned, findings, confidence, consent, _since(started), opinion.cost)
+
+
+def _read(reader: Reader, pulse: Pulse, case: Case) -> Reading | Unreadable:
+    """What the local engines say: a reading, or why there is none."""
+    try:
+        reading = reader.read(
+            case.file, case.document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED)))
+        )
+    except Unreadable as error:
+        return error
+    metrics.read(reading.engine, tuple(refusal.engine for refusal in reading.refusals))
+    return reading
 
 
 def _consent(given: Assignment, new_user_days: int) -> dict[str, Any]:
@@ -260,36 +282,42 @@ def _consent(given: Assignment, new_user_days: int) -> dict[str, Any]:
         return {"autoCreate": False, "hostedEngines": False, "newUser": True}
     return {
         "autoCreate": given.document.kind in member.auto_create,
-        "hostedEngines": member.hosted_engines,
+        "hostedEngines": given.document.hosted_engines and member.hosted_engines,
         "newUser": now() - member.created_at < dt.timedelta(days=new_user_days),
     }
 
 
-def _route(runtime: Runtime, reading: Reading, findings: tuple[Finding, ...], confidence: int, consent: dict[str, Any]) -> Routing:
-    return route(
-        runtime.policy,
-        confidence=confidence,
-        findings=findings,
-        warnings=reading.warnings,
-        total=reading.get("total"),
-        consented=consent["autoCreate"],
-        new_user=consent["newUser"],
+def _verdict(session: Session, runtime: Runtime, document: Document, kind: Kind, judgement: drafts.Judgement) -> drafts.Verdict:
+    """The way for a document, by what it says and by what the entity has already."""
+    place = drafts.place(session, document, kind, judgement.reading)
+    tenant = session.get_one(Tenant, document.tenant_id)
+    routing = route(
+        runtime.policy.of(tenant.auto_create_confidence, tenant.auto_create_limit),
+        confidence=judgement.confidence,
+        findings=(*judgement.findings, *place.findings),
+        warnings=judgement.reading.warnings,
+        total=judgement.reading.get("total"),
+        consented=judgement.consent["autoCreate"],
+        new_user=judgement.consent["newUser"],
     )
+    return drafts.Verdict(judgement, place, routing)
 
 
-def _book(runtime: Runtime, given: Assignment, kind: Kind, verdict: drafts.Verdict) -> dict[str, Any]:
-    """One transaction: the job is finished, if it is still ours, and the record, lines, counterparty and decision are written."""
+def _book(runtime: Runtime, given: Assignment, kind: Kind, judgement: drafts.Judgement) -> dict[str, Any]:
+    """One transaction: the record's place is found, the job is finished, if it is still ours, and the record, lines,
+    counterparty and decision are written."""
     record_id = uuid.uuid4()
-    result = {
-        "documentId": str(given.document.id),
-        "recordId": str(record_id),
-        "status": STATUS[verdict.routing.route].value,
-        "confidence": verdict.confidence,
-        "routing": verdict.routing.route.value,
-        "reason": verdict.routing.reason,
-    }
     with runtime.database.transaction() as session:
-        ledger.finish(session, given.held, result)  # first: who lost the job writes nothing, it would be a collision
+        verdict = _verdict(session, runtime, given.document, kind, judgement)
+        result = {
+            "documentId": str(given.document.id),
+            "recordId": str(record_id),
+            "status": STATUS[verdict.routing.route].value,
+            "confidence": judgement.confidence,
+            "routing": verdict.routing.route.value,
+            "reason": verdict.routing.reason,
+        }
+        ledger.finish(session, given.held, result)
         drafts.write(session, given.document, given.held, kind, verdict, record_id=record_id)
     return result
 

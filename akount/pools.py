@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from akount import logs
 from akount.db import Database, Pool
@@ -12,9 +13,12 @@ from config import Settings
 
 log = logs.get(__name__)
 
-PROBES, WORKER, SWEEPER = 3, 2, 1
-"""At once: the health probes of a web process ask three questions; a worker walks the road of its job and has its pulse
-beside it; a sweeper does one thing after the other."""
+PROBES, CONSOLE, WORKER, SWEEPER = 3, 3, 2, 1
+"""At once: the health probes of a web process ask three questions; its console has a pool of its own, so that whoever looks
+takes nothing from whoever uploads; a worker walks the road of its job and has its pulse beside it; a sweeper does one thing
+after the other."""
+CONSOLE_SECONDS = 2
+"""So long a question of the console may take, and so long it waits for one of its connections."""
 
 
 def pool_of(settings: Settings) -> Pool:
@@ -34,11 +38,17 @@ def open_database(settings: Settings, at_most: int | None = None) -> Database:
     return Database(settings.database, pool=pool if at_most is None else pool.at_most(at_most))
 
 
+def open_console_database(settings: Settings) -> Database:
+    """The database for the console of a web process: a small pool that has little patience."""
+    pool = replace(pool_of(settings).at_most(CONSOLE), timeout=CONSOLE_SECONDS, statement_timeout=CONSOLE_SECONDS)
+    return Database(settings.database, pool=pool)
+
+
 def wanted(settings: Settings) -> dict[str, int]:
     """How many connections all processes of these settings may hold at once, by part."""
     pool = pool_of(settings)
     workers = settings.worker_processes * pool.at_most(WORKER).most + SWEEPER
-    return {"web": settings.web_processes * (pool.most + PROBES), "workers": len(QUEUES) * workers}
+    return {"web": settings.web_processes * (pool.most + PROBES + pool.at_most(CONSOLE).most), "workers": len(QUEUES) * workers}
 
 
 def compared(settings: Settings, database: Database) -> tuple[bool, str]:

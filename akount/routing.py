@@ -33,6 +33,15 @@ class Policy:
     review_confidence: int = 60
     limit: Decimal = Decimal(5000)
 
+    def of(self, confidence: int | None, limit: int | None) -> Policy:
+        """The policy of a tenant who has lines of their own; None: as here. Below `review_confidence` nothing is made
+        without review, whatever a tenant says."""
+        return Policy(
+            self.auto_create_confidence if confidence is None else max(confidence, self.review_confidence),
+            self.review_confidence,
+            self.limit if limit is None else Decimal(limit),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:

@@ -13,10 +13,12 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from akount import backlog, idempotency, intake, ledger, logs, operations
+from akount import antivirus, backlog, idempotency, intake, ledger, logs, operations, plans
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
-from akount.errors import NotFound
+from akount.errors import Conflict, LimitExceeded, NotFound
+from akount.hosted import policies
+from akount.hosted.providers import configured
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -50,11 +52,11 @@ def submit(
 ) -> Submission:
     """Stores a file and enters it into the ledger. The same bytes in the same entity and kind are one document, and the
     same idempotency key has the same answer (E8): these cost nothing. Else it takes a slot of the tenant's minute, or
-    raises LimitExceeded (R10).
+    raises LimitExceeded (R10), as when the month of its plan is used up.
 
     The file is safe in the storage before the row that names it is committed; the queue being away stops nothing."""
     actor = call.actor
-    media_type = intake.admit(incoming, runtime.settings.max_upload_bytes)
+    media_type = intake.admit(incoming, incoming.limit)
     with runtime.database.snapshot() as session:
         entity = entity_of(session, actor.tenant, entity_id)
         sent = None if idempotency_key is None else keyed(actor.tenant, idempotency_key, kind.name, entity.id, incoming.sha256)
@@ -62,6 +64,8 @@ def submit(
     if before is not None:
         return _remembered(runtime, before, sent)
     runtime.limiter.admit(actor.tenant)
+    sha256 = incoming.sha256
+    _clear(runtime, incoming, media_type)
     document = Document(
         id=uuid.uuid4(),
         tenant_id=actor.tenant,
@@ -70,7 +74,8 @@ def submit(
         filename=intake.clean_filename(filename),
         media_type=media_type,
         size=incoming.size,
-        sha256=incoming.sha256,
+        sha256=sha256,
+        stored_sha256=None if sha256 == incoming.sha256 else incoming.sha256,
         storage_key=new_key(actor.tenant, entity.id),
         uploaded_by=actor.user_id,
     )
@@ -82,6 +87,9 @@ def submit(
                 idempotency.keep(session, sent, job.id, duplicate=False)
     except IntegrityError:
         return _raced(runtime, kind, document, sent)
+    except LimitExceeded:
+        runtime.storage.delete(document.storage_key)
+        raise
     runtime.bells[kind.queue].ring(job.id)
     log.info(
         "document submitted", job=str(job.id), document=str(document.id), queue=kind.queue, size=document.size, type=media_type
@@ -89,7 +97,18 @@ def submit(
     return Submission(job, duplicate=False)
 
 
+def _clear(runtime: Runtime, incoming: Incoming, media_type: str) -> None:
+    """A file that is fit to be kept: whole as far as can be told, free of viruses, and without what a photo tells beside
+    its pixels. Raises Unreadable, Infected, Unavailable."""
+    antivirus.examine(runtime.settings, incoming.file)
+    intake.look(runtime.opener, incoming, media_type, runtime.settings.intake_seconds)
+    intake.forget_metadata(incoming, media_type)
+
+
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
+    plans.take(session, document.tenant_id)
+    if configured(runtime.settings):
+        document.hosted_engines = policies.consents_at_upload(session, call.actor.user_id, document.tenant_id)
     write(session, document)
     turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(
@@ -148,6 +167,12 @@ def _known(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str) -> J
     return None if found is None else session.get_one(Job, found)
 
 
+def largest(runtime: Runtime, actor: Actor) -> int:
+    """Bytes of the largest file that the actor's tenant may send."""
+    with runtime.database.glance() as session:
+        return plans.allowance(session, actor.tenant, runtime.settings.max_upload_bytes).size
+
+
 def find_job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Job:
     """A job of the actor's tenant. Raises NotFound."""
     with runtime.database.snapshot() as session:
@@ -182,8 +207,21 @@ def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     """Tries a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
+        if job.document.erased_at is not None:
+            raise Conflict("The document was erased: there is nothing to read.", code="erased_before")
         ledger.retry(session, job)
         note(session, call, "job.retry", f"job:{job.id}")
+        session.refresh(job)
+    runtime.bells[job.queue].ring(job.id)
+    return job
+
+
+def run_now(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
+    """Ends the pause of a job before its next attempt. Raises NotFound, Conflict."""
+    with runtime.database.transaction() as session:
+        job = ledger.find(session, call.actor.tenant_id, job_id)
+        ledger.run_now(session, job)
+        note(session, call, "job.run_now", f"job:{job.id}")
         session.refresh(job)
     runtime.bells[job.queue].ring(job.id)
     return job
@@ -205,10 +243,37 @@ def dead_letters(runtime: Runtime, actor: Actor, wanted: DeadLetters, page: Page
         return ledger.dead_letters(session, _of(actor, wanted), page)
 
 
-def start_operation(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str) -> Operation:
-    """Asks for all failed jobs that are meant to be tried again or discarded, in the background."""
-    with runtime.database.transaction() as session:
-        return operations.start(session, call, action, _of(call.actor, meant), reason)
+def start_operation(
+    runtime: Runtime,
+    call: Call,
+    action: Action,
+    meant: DeadLetters,
+    reason: str,
+    *,
+    as_of: dt.datetime | None = None,
+    operation_id: uuid.UUID | None = None,
+) -> Operation:
+    """Asks for all failed jobs that are meant to be tried again or discarded, in the background; see operations.start."""
+    meant = _of(call.actor, meant)
+    try:
+        with runtime.database.transaction() as session:
+            return operations.start(session, call, action, meant, reason, as_of=as_of, operation_id=operation_id)
+    except IntegrityError:  # the same was asked for at the same moment
+        if operation_id is None:
+            raise
+        return find_operation(runtime, call.actor, operation_id)
+
+
+def preview_operation(runtime: Runtime, actor: Actor, meant: DeadLetters) -> tuple[int, list[Job]]:
+    """How many failed jobs are meant, and the latest of them."""
+    with runtime.database.snapshot() as session:
+        return operations.preview(session, _of(actor, meant))
+
+
+def list_operations(runtime: Runtime, actor: Actor, *, running: bool = False) -> list[Operation]:
+    """The latest bulk operations."""
+    with runtime.database.snapshot() as session:
+        return operations.listed(session, actor.tenant_id, running=running)
 
 
 def operate(runtime: Runtime, call: Call, action: Action, meant: DeadLetters, reason: str = "") -> int:

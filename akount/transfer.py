@@ -7,13 +7,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from akount.db import Database
 from akount.models import Document
 from akount.storage import Damaged, Storage
 
 DOCUMENTS_AT_ONCE = 500
+
+_CHECKSUM = func.coalesce(Document.stored_sha256, Document.sha256)
 
 
 @dataclass
@@ -59,7 +61,7 @@ def documents(database: Database) -> Iterator[Stored]:
     """All of them by id, bit by bit, no transaction open meanwhile."""
     last = uuid.UUID(int=0)
     while True:
-        wanted = select(Document.id, Document.storage_key, Document.sha256, Document.size).where(Document.id > last)
+        wanted = select(Document.id, Document.storage_key, _CHECKSUM, Document.size).where(Document.id > last)
         with database.snapshot() as session:
             rows = session.execute(wanted.order_by(Document.id).limit(DOCUMENTS_AT_ONCE)).all()
         if not rows:

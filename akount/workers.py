@@ -6,12 +6,15 @@ import datetime as dt
 import enum
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from akount import __version__, ledger
+from akount.accounts import Call, note
 from akount.db import now
+from akount.errors import Conflict, NotFound
 from akount.ledger import Claim
 from akount.models import Job, JobStatus, WorkerProcess
 
@@ -19,6 +22,8 @@ TELL_SECONDS = 5
 STALE_AFTER = dt.timedelta(seconds=30)
 LOST_AFTER = dt.timedelta(seconds=90)
 FORGET_AFTER = dt.timedelta(days=1)
+MOST_SEATS = 500
+"""So many workers are shown, the newest."""
 
 
 class Pulse(enum.StrEnum):
@@ -30,11 +35,68 @@ class Pulse(enum.StrEnum):
     STOPPED = "stopped"
 
 
-def tell(session: Session, name: str, queue: str, job_id: uuid.UUID | None) -> None:
-    """The worker lives and does this; the first time it is written down."""
+def tell(session: Session, name: str, queue: str, job_id: uuid.UUID | None) -> bool:
+    """The worker lives and does this; the first time it is written down. Answers whether it is to take no more jobs."""
     known = update(WorkerProcess).where(WorkerProcess.name == name).values(seen_at=now(), job_id=job_id)
-    if session.execute(known).rowcount == 0:  # type: ignore[attr-defined]
+    found = session.execute(known.returning(WorkerProcess.drain_at)).one_or_none()
+    if found is None:
         session.add(WorkerProcess(name=name, queue=queue, version=__version__, job_id=job_id))
+    return found is not None and found.drain_at is not None
+
+
+def drain(session: Session, call: Call, name: str, reason: str) -> None:
+    """Asks a worker to finish what it reads, to take nothing more and to end; it hears so within seconds. No other takes its
+    place before its consumer is started anew. Raises NotFound, Conflict for one that has ended or was asked before."""
+    worker = session.get(WorkerProcess, name, with_for_update=True)
+    if worker is None:
+        raise NotFound("There is no such worker.")
+    if worker.stopped_at is not None or worker.drain_at is not None:
+        raise Conflict("This worker has ended, or was asked to before.", code="wrong_status")
+    worker.drain_at = now()
+    note(session, call, "worker.drain", "worker:" + name[-70:], reason)
+
+
+def requeue(session: Session, call: Call, name: str, reason: str) -> list[uuid.UUID]:
+    """active → waiting or failed, for what a lost worker held; the attempt counts, as when the sweep finds it. Answers which.
+    Raises NotFound, Conflict for one that has been heard of lately: it may still be reading."""
+    worker = session.get(WorkerProcess, name)
+    if worker is None:
+        raise NotFound("There is no such worker.")
+    if pulse(worker) is not Pulse.LOST:
+        raise Conflict("This worker was heard of lately, and may still be reading; drain it instead.", code="wrong_status")
+    moved = ledger.take_from(session, name)
+    worker.stopped_at, worker.job_id = now(), None
+    note(session, call, "worker.requeue", "worker:" + name[-70:], f"{reason} ({len(moved)} jobs)")
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A worker, what it does and how long it has done so."""
+
+    worker: WorkerProcess
+    pulse: Pulse
+    job: Job | None
+    "what it reads"
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds that it has read it."""
+        return (now() - self.job.started_at).total_seconds() if self.job and self.job.started_at else None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it runs another version of the program than who asks."""
+        return self.worker.version != __version__
+
+
+def seats(session: Session) -> list[Seat]:
+    """Every worker that is remembered, the newest first, with its job, in one question."""
+    held = and_(Job.id == WorkerProcess.job_id, Job.status == JobStatus.ACTIVE, Job.worker == WorkerProcess.name)
+    rows = session.execute(
+        select(WorkerProcess, Job).outerjoin(Job, held).order_by(WorkerProcess.started_at.desc()).limit(MOST_SEATS)
+    )
+    return [Seat(worker, pulse(worker), job) for worker, job in rows]
 
 
 def stop(session: Session, name: str) -> None:

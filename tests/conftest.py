@@ -50,6 +50,13 @@ def redis_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An empty database at head, where it is all the same which."""
+    shutil.copy(sqlite_template, tmp_path / "test.db")
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database at head, on both."""
@@ -86,10 +93,13 @@ def settings(tmp_path: Path, database_url: str) -> config.Settings:
 UNLIMITED = dict.fromkeys(("JOBS_PER_MINUTE", "RATE_LIMIT_PER_MINUTE", "FAILED_SIGN_INS_PER_MINUTE"), "1000000")
 """Who tests something else than the limits asks as often as it likes."""
 
+UNSEEN = {"INTAKE_SECONDS": "0"}
+"""A reader for the door of each test would cost more than the test: the tests of the door have one."""
+
 
 def make_settings(tmp_path: Path, database_url: str, **environ: str) -> config.Settings:
     """Settings of a test."""
-    said = {"APP_ENV": "test", "DATA_DIR": str(tmp_path / "var"), "DATABASE_URL": database_url, **UNLIMITED}
+    said = {"APP_ENV": "test", "DATA_DIR": str(tmp_path / "var"), "DATABASE_URL": database_url, **UNLIMITED, **UNSEEN}
     said |= environ
     return config.load(said, env_file=tmp_path / "no.env")
 

@@ -1,6 +1,7 @@
-"""A worker for tests, started as a process: `python start_worker.py QUEUE PROCESSES FILE [hung]`.
+"""A worker for tests, started as a process: `python start_worker.py QUEUE PROCESSES FILE [hung|talkative]`.
 
-Its reader needs no models: it reads until FILE is there. `hung`: a part of it hangs when it is closed."""
+Its reader needs no models: it reads until FILE is there. `hung`: a part of it hangs when it is closed. `talkative`: it tells
+of itself all the time, and so hears at once what is asked of it."""
 
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import config
-from akount import logs
+from akount import logs, workers
 from akount.errors import Crashed
 from akount.readings import Reading
 from akount.tasks import scan
@@ -53,6 +54,8 @@ def main() -> None:
     logs.configure(as_json=True, level=settings.log_level)
     if more == ["hung"]:
         hang_at_the_end()
+    if more == ["talkative"]:
+        workers.TELL_SECONDS = 0.1  # type: ignore[assignment]
     sys.exit(0 if work(settings, queue, int(processes), PatientReader(Path(file))) else 1)
 
 

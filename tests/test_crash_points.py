@@ -107,7 +107,7 @@ class Place:
         with self.runtime.database.snapshot() as session:
             documents = session.scalars(select(Document)).all()
         for document in documents:
-            with self.runtime.storage.open(document.storage_key, document.sha256) as file:
+            with self.runtime.storage.open(document.storage_key, document.checksum) as file:
                 assert len(file.read()) == document.size
         return {document.storage_key for document in documents}
 

@@ -13,16 +13,33 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "connections", "currencies", "fingerprints", "metrics", "processes"),
-    ("checks", "exposition", "models"),
-    ("ledger", "backlog", "audit", "kinds", "routing", "storage"),
-    ("accounts", "idempotency", "intake", "extraction", "drafts", "limits", "watch", "workers", "pools"),
-    ("failures", "operations", "transfer"),
+    ("db", "readings", "connections", "currencies", "fingerprints", "metrics", "pages", "processes", "sheets"),
+    ("checks", "distributions", "exposition", "models"),
+    ("ledger", "backlog", "audit", "counterparties", "duplicates", "kinds", "routing", "storage"),
+    (
+        "accounts",
+        "antivirus",
+        "idempotency",
+        "photos",
+        "extraction",
+        "drafts",
+        "history",
+        "lessons",
+        "limits",
+        "notices",
+        "watch",
+        "pools",
+    ),
+    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "workers"),
     ("census", "identity", "lifecycle"),
-    ("pipeline",),
+    ("hosted",),
+    ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),
-    ("scans", "records", "edge", "offline", "demo", "doctor"),
-    ("api", "admin"),
+    ("records", "documents"),
+    ("scans", "decisions", "dossiers", "listing", "review", "edge", "offline", "demo", "doctor"),
+    ("tenancy",),
+    ("api",),
+    ("admin",),
     ("health", "throttle", "cli"),
     ("monitoring",),
     ("app", "__main__"),
@@ -35,7 +52,7 @@ ENGINE_LIBRARIES = {
     "rapidocr": {"extraction.ocr"},
     "onnxruntime": {"extraction.ocr"},
     "cv2": {"extraction.ocr"},
-    "PIL": {"extraction.ocr", "extraction.pdf", "extraction.images"},
+    "PIL": {"extraction.ocr", "extraction.pdf", "extraction.images", "extraction.copies"},
     "pypdf": {"extraction.einvoice"},
     "lxml": {"extraction.einvoice", "extraction.einvoice_terms"},
     "facturx": set(),  # makes a sample, reads nothing
@@ -134,6 +151,10 @@ def test_the_web_server_stays_in_its_room() -> None:
     assert users("gunicorn") <= {"webserver"}
 
 
+def test_only_these_speak_to_others_over_http() -> None:
+    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo"}
+
+
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:
     assert users("jwt") <= {"identity.clerk"}
     assert users("argon2") <= {"identity.passwords"}
@@ -174,6 +195,8 @@ def test_errors_are_caught_broadly_in_the_named_places_only() -> None:
         "pipeline",
         "lifecycle",
         "health",
+        "notices",
+        "schedules",
         "extraction.reader",
         "extraction.pdf",
         "extraction.einvoice",

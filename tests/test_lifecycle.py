@@ -28,7 +28,7 @@ def runtime(settings: config.Settings) -> Iterator[Runtime]:
     opened.close()
 
 
-CLOSED = ["two", "one", "limiter", "storage", "database"]
+CLOSED = ["two", "one", "opener", "limiter", "storage", "database"]
 
 
 def never() -> None:
@@ -63,7 +63,7 @@ def test_one_part_may_go_before_the_others(runtime: Runtime) -> None:
     with capture_logs() as lines:
         assert runtime.shut_down(20, only="one")
         assert runtime.shut_down(20)
-    assert [line["part"] for line in lines] == ["one", "two", "limiter", "storage", "database"]
+    assert [line["part"] for line in lines] == ["one", "two", "opener", "limiter", "storage", "database"]
 
 
 def test_a_step_that_fails_is_told_and_the_others_follow(runtime: Runtime) -> None:

@@ -246,7 +246,7 @@ def test_a_runtime_closes_the_connections_of_its_limiter(shared: config.Settings
         assert len(admin.client_list()) == 2
         with capture_logs() as lines:
             runtime.shut_down(10)
-        assert [line["part"] for line in lines] == ["limiter", "storage", "database"]
+        assert [line["part"] for line in lines] == ["opener", "limiter", "storage", "database"]
         deadline = time.monotonic() + 5
         while len(admin.client_list()) > 1:
             assert time.monotonic() < deadline
@@ -341,3 +341,17 @@ def test_the_refusal_over_http_is_the_one_that_is_promised(client: FlaskClient, 
     assert answer.json["detail"] == f"3 documents may be sent in any 60 seconds, and 3 were; send the next in {wait} s."
     said = {name: value for name, value in answer.headers.items() if name.startswith("RateLimit-")}
     assert said == {"RateLimit-Limit": "3", "RateLimit-Remaining": "0", "RateLimit-Reset": str(wait)}
+
+
+def test_the_level_of_a_limit_is_told_and_can_be_released(limiter: Limiter, clock: Clock) -> None:
+    assert (limiter.level(ADA).taken, limiter.level(ADA).seconds) == (0, 0)
+    for _ in range(LIMIT):
+        limiter.admit(ADA)
+    limiter.admit(MALLORY)
+    clock.at += 10
+    level = limiter.level(ADA)
+    assert (level.taken, level.limit, level.seconds) == (LIMIT, LIMIT, pytest.approx(50, abs=0.1))
+    limiter.release(ADA)
+    assert limiter.level(ADA).taken == 0
+    assert limiter.level(MALLORY).taken == 1
+    limiter.admit(ADA)

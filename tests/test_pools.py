@@ -152,10 +152,10 @@ def test_a_database_of_another_process_is_refused(database: Database) -> None:
 
 def test_the_sum_counts_every_process(tmp_path: Path) -> None:
     url = "postgresql://u@h/d"
-    assert pools.wanted(make_settings(tmp_path, url)) == {"web": 2 * (10 + 3), "workers": 2 * (1 * 2 + 1)}
+    assert pools.wanted(make_settings(tmp_path, url)) == {"web": 2 * (10 + 3 + 3), "workers": 2 * (1 * 2 + 1)}
     many = {"WEB_PROCESSES": "4", "WORKER_PROCESSES": "8", "DATABASE_POOL_SIZE": "20", "DATABASE_MAX_OVERFLOW": "0"}
-    assert pools.wanted(make_settings(tmp_path, url, **many)) == {"web": 4 * 23, "workers": 2 * (8 * 2 + 1)}
-    assert pools.wanted(make_settings(tmp_path, url + "?connection_limit=1")) == {"web": 2 * 4, "workers": 2 * (1 + 1)}
+    assert pools.wanted(make_settings(tmp_path, url, **many)) == {"web": 4 * 26, "workers": 2 * (8 * 2 + 1)}
+    assert pools.wanted(make_settings(tmp_path, url + "?connection_limit=1")) == {"web": 2 * 5, "workers": 2 * (1 + 1)}
 
 
 def test_what_the_server_allows_is_without_what_it_keeps_for_itself(database: Database) -> None:
@@ -174,15 +174,15 @@ def test_too_many_are_told_once_with_the_numbers_and_what_to_change(settings: co
         pools.warn(few, database)
         pools.warn(settings, database)
     assert [line["log_level"] for line in lines] == ["warning"]
-    for word in ("202 connections", "196 for web", "6 for workers", "197 allowed", "max_connections", "DATABASE_POOL_SIZE"):
+    for word in ("244 connections", "238 for web", "6 for workers", "197 allowed", "max_connections", "DATABASE_POOL_SIZE"):
         assert word in lines[0]["detail"]
-    assert "206 connections" in pools.compared(more, database)[1]
+    assert "248 connections" in pools.compared(more, database)[1]
     database.close()
 
 
 def test_exactly_as_many_as_there_are_is_enough(settings: config.Settings, tmp_path: Path) -> None:
-    exact = make_settings(tmp_path, settings.database, WEB_PROCESSES="1", DATABASE_POOL_SIZE="188", DATABASE_MAX_OVERFLOW="0")
-    one_more = make_settings(tmp_path, settings.database, WEB_PROCESSES="1", DATABASE_POOL_SIZE="189", DATABASE_MAX_OVERFLOW="0")
+    exact = make_settings(tmp_path, settings.database, WEB_PROCESSES="1", DATABASE_POOL_SIZE="185", DATABASE_MAX_OVERFLOW="0")
+    one_more = make_settings(tmp_path, settings.database, WEB_PROCESSES="1", DATABASE_POOL_SIZE="186", DATABASE_MAX_OVERFLOW="0")
     database = pools.open_database(exact, 0)
     assert [pools.compared(each, database)[0] for each in (exact, one_more)] == [True, False]
     database.close()
@@ -199,7 +199,7 @@ def test_the_doctor_tells_the_sum(tmp_path: Path, postgres: Server) -> None:
     from conftest import postgres_copy
 
     said = Shell(tmp_path, DATABASE_URL=postgres_copy(postgres), WEB_PROCESSES="64")("doctor")
-    assert "838 connections at most" in said
+    assert "1030 connections at most" in said
     assert "197 allowed: raise max_connections" in said
 
 

@@ -12,9 +12,10 @@ from sqlalchemy import func, select, update
 
 from akount import __version__, ledger, workers
 from akount.db import now
+from akount.errors import Conflict, NotFound
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime
-from akount.models import Attempt, Job, JobStatus, WorkerProcess
+from akount.models import Attempt, AuditEntry, Job, JobStatus, WorkerProcess
 from akount.pipeline import Pulse
 from akount.tasks import upkeep
 from akount.workers import Pulse as Health
@@ -170,3 +171,49 @@ def test_what_killed_workers_held_is_given_back_without_counting(runtime: Runtim
         outcomes = session.execute(select(Attempt.job_id, Attempt.outcome, Attempt.worker, Attempt.number)).all()
         assert sorted(outcomes) == sorted([(jobs[0], "given_back", holders[0], 1), (jobs[2], "given_back", holders[2], 1)])
         assert session.scalar(select(func.count()).select_from(Attempt)) == 2
+
+
+# --- what operators ask of them ---
+
+
+def test_a_worker_that_is_to_drain_hears_so_once_and_is_asked_once(runtime: Runtime, people: People) -> None:
+    told(runtime, "host/1:7:1")
+    with runtime.database.transaction() as session:
+        assert not workers.tell(session, "host/1:7:1", QUEUE, None)
+        workers.drain(session, people.otto.call, "host/1:7:1", "a new disk")
+        assert workers.tell(session, "host/1:7:1", QUEUE, None)
+        with pytest.raises(Conflict):
+            workers.drain(session, people.otto.call, "host/1:7:1", "again")
+        with pytest.raises(NotFound):
+            workers.drain(session, people.otto.call, "host/1:8:1", "nobody")
+        said = session.execute(select(AuditEntry.target, AuditEntry.reason).where(AuditEntry.action == "worker.drain")).all()
+    assert [tuple(row) for row in said] == [("worker:host/1:7:1", "a new disk")]
+
+
+def test_what_a_lost_worker_held_is_given_back_and_what_a_living_one_holds_is_not(runtime: Runtime, people: People) -> None:
+    job = submitted(runtime, people.ada)
+    with runtime.database.transaction() as session:
+        ledger.claim(session, job.id, worker=ELSEWHERE, lease_seconds=3600)
+        workers.tell(session, ELSEWHERE, QUEUE, job.id)
+    with runtime.database.snapshot() as session:
+        (seat,) = workers.seats(session)
+        assert (seat.job and seat.job.id, seat.outdated) == (job.id, False)
+        assert seat.elapsed is not None
+    with pytest.raises(Conflict), runtime.database.transaction() as session:
+        workers.requeue(session, people.otto.call, ELSEWHERE, "it burns")
+    seen(runtime, ELSEWHERE, 91)
+    with runtime.database.transaction() as session:
+        assert workers.requeue(session, people.otto.call, ELSEWHERE, "it burns") == [job.id]
+    with runtime.database.snapshot() as session:
+        found = session.get_one(Job, job.id)
+        assert (found.status, found.attempts, found.worker) == (JobStatus.WAITING, 1, None)
+        (seat,) = workers.seats(session)
+        assert (seat.pulse, seat.job) == (Health.STOPPED, None)
+
+
+def test_a_worker_of_another_release_is_seen(runtime: Runtime) -> None:
+    told(runtime, "host/1:7:1")
+    with runtime.database.transaction() as session:
+        session.execute(update(WorkerProcess).values(version="0.0.1"))
+    with runtime.database.snapshot() as session:
+        assert [seat.outdated for seat in workers.seats(session)] == [True]

@@ -39,6 +39,7 @@ class Web:
             "DATABASE_URL": settings.database,
             "REDIS_URL": settings.redis_url,
             "LOG_FORMAT": "json",
+            "INTAKE_SECONDS": str(settings.intake_seconds),
             "JOBS_PER_MINUTE": str(settings.jobs_per_minute),
             "RATE_LIMIT_PER_MINUTE": str(settings.rate_limit_per_minute),
             "FAILED_SIGN_INS_PER_MINUTE": str(settings.failed_sign_ins_per_minute),

@@ -12,11 +12,11 @@ from marshmallow import EXCLUDE, Schema
 
 from akount.api.guards import json_object
 from akount.api.schemas import valid
-from akount.kinds import Kind
+from akount.kinds import Kind, kind_named
 
 View = TypeVar("View", bound=Callable[..., Any])
 Shape = type[Schema] | Callable[[Kind], type[Schema]] | str
-"""A schema, one that depends on the kind of document, or a media type that has none."""
+"""A schema, one that depends on the kind of document, or media types that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Contract:
     """What goes in and what comes out."""
 
     query: type[Schema] | None = None
-    body: type[Schema] | None = None
+    body: type[Schema] | Callable[[Kind], type[Schema]] | None = None
+    required: bool = True
+    "whether the body must be sent"
     form: type[Schema] | None = None
     "of multipart/form-data, beside the file"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -41,8 +43,14 @@ def contract(view: Callable[..., Any]) -> Contract:
     return found
 
 
-def takes(*, query: type[Schema] | None = None, body: type[Schema] | None = None) -> Callable[[View], View]:
-    """The view is called with `query` and `body` as the schemas loaded them. Raises Invalid, BadRequest."""
+def takes(
+    *,
+    query: type[Schema] | None = None,
+    body: type[Schema] | Callable[[Kind], type[Schema]] | None = None,
+    required: bool = True,
+) -> Callable[[View], View]:
+    """The view is called with `query` and `body` as the schemas loaded them; a body may depend on the kind of document that
+    the path says, and may be left out where it is not `required`. Raises Invalid, BadRequest."""
 
     def mark(view: View) -> View:
         @functools.wraps(view)
@@ -50,10 +58,11 @@ def takes(*, query: type[Schema] | None = None, body: type[Schema] | None = None
             if query is not None:
                 named["query"] = valid(query(unknown=EXCLUDE), request.args.to_dict())
             if body is not None:
-                named["body"] = valid(body(), json_object())
+                schema = body if isinstance(body, type) else body(kind_named(named["kind_name"]))
+                named["body"] = valid(schema(), json_object(required=required))
             return view(**named)
 
-        checked.contract = replace(contract(view), query=query, body=body)  # type: ignore[attr-defined]
+        checked.contract = replace(contract(view), query=query, body=body, required=required)  # type: ignore[attr-defined]
         return checked  # type: ignore[return-value]
 
     return mark

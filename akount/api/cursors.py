@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
 from akount.api.guards import runtime
 from akount.errors import Invalid
-
-Position = tuple[dt.datetime, uuid.UUID]
-"""The instant and id of the last thing on a page."""
+from akount.pages import Position
 
 
 def cursor(last: Position) -> str:
     """The cursor of the page after this thing."""
     at, last_id = last
     return str(_signer().dumps([at.isoformat(), str(last_id)]))
+
+
+def following(found: Sequence[Any], more: bool) -> str | None:
+    """The cursor of the page after these things; None: there is none."""
+    return cursor((found[-1].created_at, found[-1].id)) if more else None
 
 
 def position(cursor: str | None) -> Position | None:

@@ -25,6 +25,8 @@ SIGNED_IN = "signed in"
 CLERK_COOKIE = "__session"
 SESSION_COOKIE = "__Host-akount"
 """With __Host- a browser takes a cookie over https only, from this host only and for all of it."""
+SCOPE_COOKIE = "__Host-akount-tenant"
+"""The tenant that somebody looks at in the console, who may look at several."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -76,8 +78,11 @@ def identity() -> Identity:
     return found
 
 
-def json_object() -> dict[str, Any]:
-    """The body of the request. Raises BadRequest for what is no JSON object, also for one nested a thousand deep."""
+def json_object(*, required: bool = True) -> dict[str, Any]:
+    """The body of the request; none at all is an empty one where it is not required. Raises BadRequest for what is no JSON
+    object, also for one nested a thousand deep."""
+    if not required and not request.content_length:
+        return {}
     try:
         sent = request.get_json(silent=True)
     except RecursionError:
@@ -138,20 +143,25 @@ def _view() -> Any:
     return current_app.view_functions.get(request.endpoint or "")
 
 
+def _is_console() -> bool:
+    """Whether the page is one of the console: a browser asks, who somebody is and where they act is said by cookies alone."""
+    return getattr(_view(), "console", False)
+
+
 def _in_tenant(rule: Any) -> Actor | None:
     """A browser sends its cookies whoever wrote the page: what changes something must come from a page of ours."""
-    if "Authorization" not in request.headers and request.method not in SAFE_METHODS:
+    if (_is_console() or "Authorization" not in request.headers) and request.method not in SAFE_METHODS:
         require_our_page()
-    wanted = _wanted()
+    wanted = _scope() if _is_console() else _wanted()
     if wanted is not None and g.identity.operator:
-        require_tenant(runtime().database, wanted)
+        g.scope = require_tenant(runtime().database, wanted)
     found: Actor | None = g.identity.choose(wanted) if rule is SIGNED_IN else g.identity.act(wanted)
     return found
 
 
 def identify() -> Identity:
     """Who asks: by the Authorization header if there is one, else by cookie. Raises Unauthenticated."""
-    if "Authorization" not in request.headers:
+    if _is_console() or "Authorization" not in request.headers:
         return _by_cookie()
     scheme, _, token = request.headers["Authorization"].partition(" ")
     if scheme.lower() != "bearer":
@@ -183,8 +193,13 @@ def clerk_verifier() -> clerk.Verifier | None:
 
 
 def session_cookie() -> str:
-    """The name of our session's cookie: development may have no https."""
-    return SESSION_COOKIE if runtime().settings.production else SESSION_COOKIE.removeprefix("__Host-")
+    """The name of our session's cookie."""
+    return cookie_named(SESSION_COOKIE)
+
+
+def cookie_named(name: str) -> str:
+    """The name of a cookie of ours where we are: development may have no https."""
+    return name if runtime().settings.production else name.removeprefix("__Host-")
 
 
 def require_our_page(*, known: bool = True) -> None:
@@ -206,6 +221,15 @@ def _wanted() -> uuid.UUID | None:
         return uuid.UUID(said) if said else None
     except ValueError:
         raise NotFound("You have no such tenant; X-Tenant-ID must name one of yours.", code="tenant_not_found") from None
+
+
+def _scope() -> uuid.UUID | None:
+    """The tenant that the console's cookie names. One that is not theirs any more names none."""
+    try:
+        scope = uuid.UUID(request.cookies.get(cookie_named(SCOPE_COOKIE), ""))
+    except ValueError:
+        return None
+    return scope if g.identity.operator or scope in g.identity.roles else None
 
 
 def _by_ticket() -> Actor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,10 @@ def _operation(rule: Rule, view: Any, method: str) -> dict[str, Any]:
     if said.query is not None:
         operation["parameters"].append({"in": "query", "schema": said.query})
     if said.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": said.body}}}
+        operation["requestBody"] = {
+            "required": said.required,
+            "content": {"application/json": {"schema": _of_kind(said.body, kind)}},
+        }
     if said.form is not None:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _with_file(said.form)}}}
     return operation
@@ -140,10 +144,14 @@ def _security(view: Any) -> list[dict[str, list[str]]]:
 
 
 def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
-    named = rule.arguments - set(rule.defaults or {})
-    return [
-        {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}} for name in sorted(named)
-    ]
+    named = sorted(rule.arguments - set(rule.defaults or {}))
+    return [{"in": "path", "name": name, "required": True, "schema": _path_schema(rule, name)} for name in named]
+
+
+def _path_schema(rule: Rule, name: str) -> dict[str, Any]:
+    if f"<int:{name}>" in rule.rule:
+        return {"type": "integer", "minimum": 1}
+    return {"type": "string", "format": "uuid"}
 
 
 def _header_parameters(said: Contract) -> list[dict[str, Any]]:
@@ -170,11 +178,19 @@ def _responses(rule: Rule, view: Any, kind: Kind | None) -> dict[str, Any]:
 def _answer(shape: Shape | None, kind: Kind | None) -> dict[str, Any]:
     described: dict[str, Any] = {"description": "As asked."}
     if isinstance(shape, str):
-        return described | {"content": {shape: {"schema": {"type": "string"}}}}
+        return described | {"content": {media: {"schema": _any_of(media)} for media in shape.split(", ")}}
     if shape is None:
         return described
-    schema = shape if isinstance(shape, type) else shape(kind)  # type: ignore[arg-type]
-    return described | {"content": {"application/json": {"schema": schema}}}
+    return described | {"content": {"application/json": {"schema": _of_kind(shape, kind)}}}
+
+
+def _of_kind(shape: type[Schema] | Callable[[Kind], type[Schema]], kind: Kind | None) -> type[Schema]:
+    return shape if isinstance(shape, type) else shape(kind)  # type: ignore[arg-type]
+
+
+def _any_of(media: str) -> dict[str, Any]:
+    """What comes as it is: the text of a list, or the JSON of one."""
+    return {"type": "array", "items": {"type": "object"}} if media == "application/json" else {"type": "string"}
 
 
 def _refusals(rule: Rule, view: Any, said: Contract) -> set[int]:

@@ -19,6 +19,8 @@ from akount.errors import (
     Invalid,
     LimitExceeded,
     NotAllowed,
+    PreconditionFailed,
+    PreconditionRequired,
     Refused,
     TooLarge,
     Unauthenticated,
@@ -44,6 +46,7 @@ TITLES = {
     413: "Too large",
     415: "Unsupported type",
     422: "Not valid",
+    428: "Precondition required",
     429: "Too many requests",
     500: "Internal error",
     503: "Not available",
@@ -122,7 +125,8 @@ def code_of(status: int) -> str:
 _OURS: dict[int, type[AkountError]] = {
     error.status: error
     for error in (
-        *(BadRequest, Unauthenticated, NotAllowed, NothingHere, Conflict, TooLarge, UnsupportedType, Invalid, LimitExceeded),
+        *(BadRequest, Unauthenticated, NotAllowed, NothingHere, Conflict, PreconditionFailed, TooLarge),
+        *(UnsupportedType, Invalid, PreconditionRequired, LimitExceeded),
         *(Unavailable, AkountError),
     )
 }

@@ -11,6 +11,7 @@ from marshmallow import pre_load as before_load
 
 from akount.accounts import Permission
 from akount.backlog import Priority
+from akount.corrections import by_field
 from akount.errors import Invalid
 from akount.identity.passwords import MAX_LENGTH
 from akount.kinds import QUEUES, Kind
@@ -37,7 +38,9 @@ NO_NUL = validate.Regexp(r"[^\0]*\Z", error="Must not contain a NUL character.")
 """Postgres has no such character."""
 
 
-class _Input(Schema):
+class Input(Schema):
+    """What comes in a form or a query."""
+
     @before_load
     def _nothing_said(self, data: Any, **_kwargs: Any) -> Any:
         """An empty value in a form or a query says nothing."""
@@ -48,7 +51,7 @@ PRIORITIES = {p.name.lower(): p for p in Priority}
 """person: somebody waits for it; bulk: an import, served when no person waits."""
 
 
-class UploadForm(_Input):
+class UploadForm(Input):
     """The fields beside the file."""
 
     entity_id = fields.UUID(data_key="entityId", load_default=None)
@@ -58,7 +61,7 @@ class UploadForm(_Input):
 PRINTABLE = validate.Predicate("isprintable", error="Must be text without control characters.")
 
 
-class SignInBody(_Input):
+class SignInBody(Input):
     """Who wants to sign in. A wrong address is wrong like a wrong password: it is not said which."""
 
     email = fields.String(required=True, validate=validate.Length(max=320))
@@ -79,18 +82,23 @@ class KeyBody(Schema):
     )
 
 
-class RecordQuery(_Input):
-    """Which records to list."""
+class RecordFilter(Input):
+    """Which records are meant."""
 
     status = fields.Enum(RecordStatus, by_value=True, load_default=None)
     text = fields.String(data_key="q", load_default=None, validate=[validate.Length(max=200), NO_NUL])
     since = fields.Date(data_key="from", load_default=None)
     until = fields.Date(data_key="to", load_default=None)
+
+
+class RecordQuery(RecordFilter):
+    """Which records to list."""
+
     cursor = fields.String(load_default=None, validate=validate.Length(max=500))
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
 
 
-class FailedQuery(_Input):
+class FailedQuery(Input):
     """Which failed jobs to list; `tenant` is for operators."""
 
     queue = fields.String(load_default=None, validate=validate.OneOf(QUEUES))
@@ -264,6 +272,29 @@ class LineSchema(Schema):
     amount = fields.Integer(allow_none=True)
     tax_amount = fields.Integer(data_key="taxAmount", allow_none=True)
     tax_rate = fields.String(data_key="taxRate", allow_none=True)
+    evidence = fields.Nested(EvidenceSchema, allow_none=True)
+
+
+class CorrectedSchema(Schema):
+    """What the machine had found where a person corrected it, who that was, and when."""
+
+    machine = fields.Raw(allow_none=True, metadata={"description": "The machine's value."})
+    by = fields.String()
+    at = Instant()
+
+
+class LearnedSchema(Schema):
+    """What the machine had found where an earlier correction knew better, and the record that taught it."""
+
+    machine = fields.String(allow_none=True)
+    recordId = fields.String()  # noqa: N815  as it is kept
+
+
+class Corrected(fields.Dict):
+    """What people corrected in a record, by field."""
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        return super()._serialize(by_field(obj), attr, obj, **kwargs)  # type: ignore[no-untyped-call]
 
 
 class RecordSchema(Schema):
@@ -292,6 +323,13 @@ class RecordSchema(Schema):
     evidence = fields.Dict(keys=fields.String(), values=fields.Nested(EvidenceSchema, allow_none=True))
     checks = fields.List(fields.Nested(FindingSchema))
     warnings = fields.List(fields.String())
+    corrections = Corrected(keys=fields.String(), values=fields.Nested(CorrectedSchema))
+    learned = fields.Dict(keys=fields.String(), values=fields.Nested(LearnedSchema), allow_none=True)
+    counterparty_id = fields.UUID(data_key="counterpartyId", allow_none=True)
+    duplicate_of = fields.UUID(data_key="duplicateOf", allow_none=True)
+    reviewed_by = fields.String(data_key="reviewedBy", allow_none=True)
+    reviewed_at = Instant(data_key="reviewedAt", allow_none=True)
+    review_reason = fields.String(data_key="reviewReason", allow_none=True)
     engine = fields.String()
     model_version = fields.String(data_key="modelVersion")
     version = fields.Integer()

@@ -8,15 +8,16 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields
 
-from akount import scans
+from akount import accounts, plans, scans
 from akount.accounts import Permission, membership, set_consent
 from akount.api.contract import says, takes
 from akount.api.cursors import cursor, position
 from akount.api.guards import call, needs, runtime
+from akount.api.record_schemas import ConsentHistorySchema, RoutingBody, RoutingSchema, UsageSchema
 from akount.api.schemas import FailedPageSchema, FailedQuery, OperationSchema, RetryBody, StartedSchema
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters, Page
-from akount.models import Membership
+from akount.models import Membership, Tenant
 from akount.operations import Action
 
 bp = Blueprint("system", __name__)
@@ -47,6 +48,52 @@ def change_consent(body: dict[str, bool]) -> Response:
     with runtime().database.transaction() as session:
         member = set_consent(session, call(), kinds, body.get("hostedEngines"))
     return jsonify(_shown(member))
+
+
+@bp.get("/consent/history")
+@needs(Permission.CONSENT)
+@says(_200=ConsentHistorySchema)
+def consent_history() -> Response:
+    """When the acting user gave or took back consent, and what held from then on."""
+    with runtime().database.snapshot() as session:
+        found = accounts.consent_history(session, call().actor)
+    return jsonify(ConsentHistorySchema().dump({"items": found}))
+
+
+@bp.get("/usage")
+@needs(Permission.VIEW)
+@says(_200=UsageSchema)
+def usage() -> Response:
+    """The tenant's plan, what is used of it this month, and when it begins anew."""
+    with runtime().database.snapshot() as session:
+        found = plans.standing(session, call().actor.tenant, runtime().settings.max_upload_bytes)
+    return jsonify(UsageSchema().dump(found))
+
+
+@bp.get("/routing")
+@needs(Permission.VIEW)
+@says(_200=RoutingSchema)
+def routing() -> Response:
+    """From which confidence and up to which total the tenant's drafts may be made without review."""
+    with runtime().database.snapshot() as session:
+        tenant = session.get_one(Tenant, call().actor.tenant)
+    return _routing_of(tenant)
+
+
+@bp.patch("/routing")
+@needs(Permission.SETTINGS)
+@takes(body=RoutingBody)
+@says(_200=RoutingSchema)
+def change_routing(body: dict[str, int | None]) -> Response:
+    """Changes these lines for the tenant; null: as the service has it."""
+    with runtime().database.transaction() as session:
+        tenant = accounts.set_routing(session, call(), body)
+    return _routing_of(tenant)
+
+
+def _routing_of(tenant: Tenant) -> Response:
+    policy = runtime().policy.of(tenant.auto_create_confidence, tenant.auto_create_limit)
+    return jsonify(RoutingSchema().dump(policy))
 
 
 @bp.get("/jobs/failed")

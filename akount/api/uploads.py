@@ -28,12 +28,17 @@ class UploadRequest(Request):
 
     max_form_parts = FORM_PARTS
     incoming: Incoming | None = None
+    limit = 0
+    "bytes of the file, once it is known whose it is"
+
+    def allow(self, limit: int) -> None:
+        """A file of so many bytes may come, and the form around it."""
+        self.limit, self.max_content_length = limit, limit + FORM_OVERHEAD
 
     def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
         if self.incoming is not None:
             raise BadRequest("Send one file in a request.", code="one_file_only")
-        opened = runtime()
-        self.incoming = opened.storage.receive(opened.settings.max_upload_bytes)
+        self.incoming = runtime().storage.receive(self.limit)
         return self.incoming  # type: ignore[return-value]
 
 
@@ -50,6 +55,8 @@ class UploadRequest(Request):
 def scan(kind_name: str) -> tuple[Response, int]:
     """Takes one document to be read: 202 with the job, or 200 with the job that the same file has already."""
     kind = kind_named(kind_name)
+    if isinstance(request, UploadRequest):
+        request.allow(scans.largest(runtime(), call().actor))
     try:
         form = valid(UploadForm(unknown="exclude"), request.form.to_dict())
         file = request.files.get("file")

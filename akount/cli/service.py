@@ -17,10 +17,10 @@ import config
 from akount import db, demo, doctor, offline
 from akount.cli.common import cli, load_settings
 from akount.errors import SettingsError
+from akount.extraction.sandbox import Limits
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
 from akount.tasks.consumer import work
-from akount.tasks.scan import limits
 
 console = Console(width=None if sys.stdout.isatty() else 150)
 
@@ -57,11 +57,15 @@ def worker(queues: Sequence[str], processes: int | None) -> None:
 
 
 @cli.command()
-def migrate() -> None:
+@click.option("--down-to", metavar="REVISION", help="Back to an older one, such as 0007, for the program of that time.")
+def migrate(down_to: str | None) -> None:
     """Bring the database schema to head."""
     settings = load_settings()
-    db.migrate(settings.database)
-    click.echo("The schema is at head.")
+    if down_to:
+        db.migrate(settings.database, down_to, down=True)
+    else:
+        db.migrate(settings.database)
+    click.echo(f"The schema is at {down_to or 'head'}.")
 
 
 @cli.group("config")
@@ -109,7 +113,7 @@ def scan(files: Sequence[str], kind: str, truth: bool, jsonl: bool) -> None:
     show: Callable[[dict[str, Any]], None] = _print_json if jsonl else _print_reading
     bars = Console(stderr=True)
     with (
-        offline.Readers(limits(settings)) as readers,
+        offline.Readers(Limits.of(settings)) as readers,
         Progress(console=bars, disable=not bars.is_terminal, transient=True) as progress,
     ):
         bar = progress.add_task("Reading", total=len(tasks))

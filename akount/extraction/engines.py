@@ -118,11 +118,15 @@ def cross_checked(reading: Reading, source: Source) -> Reading:
     return compare_with_pages(reading, source)
 
 
-def warm() -> None:
-    """Load pdfium, the OCR models and the tables once, so that a process forked from this one starts reading at once."""
-    from akount.extraction import einvoice, fields, ocr, pdf
+def warm(*, models: bool = True) -> None:
+    """Load pdfium, the libraries of pictures and the tables once, and unless told otherwise the OCR models, so that a
+    process forked from this one starts at once."""
+    from akount.extraction import copies, einvoice, fields, images, ocr, pdf
 
     einvoice.warm()
-    fields.warm()
+    images.warm()
     pdf.warm()
-    ocr.warm()
+    if models:
+        fields.warm()
+        copies.warm()
+        ocr.warm()

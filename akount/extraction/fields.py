@@ -18,6 +18,7 @@ from akount.extraction import (
     money,
     parties,
     roles,
+    suspicions,
     tills,
     totals,
 )
@@ -31,7 +32,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         for cell in document.cells:
             cell.label_text = labels.mended(cell.text)
     amounts = money.amounts(document)
-    fields, items, sums = _find_money(document, amounts, engine)
+    fields, items, sums, warnings = _find_money(document, amounts, engine)
     total = sums.chosen.get("total")
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
     _add(fields, "currency", currency, document, engine)
@@ -44,16 +45,18 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
         fields=fields,
         lines=tuple(line.as_line(engine) for line in items[:MAX_LINES]),
         tax_bands=tuple(bands.find_bands(document, amounts, *(_amount(sums, name) for name in ("net", "tax")))),
+        warnings=warnings,
     )
     return _unturned(_signed(reading, document), {page.number: page.turned for page in document.pages})
 
 
 def _find_money(
     document: Document, amounts: list[money.Amount], engine: str
-) -> tuple[dict[str, Value], list[lines.Item], totals.Sums]:
-    """The sums and the positions; positions of a till that add up to the total confirm it."""
+) -> tuple[dict[str, Value], list[lines.Item], totals.Sums, tuple[str, ...]]:
+    """The sums, the positions, and what is suspicious about them; positions of a till that add up to the total confirm it."""
     items = lines.find_lines(document, amounts)
-    sums = totals.find_sums(document, roles.label_amounts(document, amounts), lines.line_sum(items))
+    labelled = roles.label_amounts(document, amounts)
+    sums = totals.find_sums(document, labelled, lines.line_sum(items))
     fields = {
         name: Value(
             value,
@@ -69,7 +72,7 @@ def _find_money(
             place, sure = sums.chosen["total"][1:]
             signals = {**sums.signals, "till": 1.0, "bare": 0.0}
             fields["total"] = replace(fields["total"], confidence=_weighed("total", sure, place.cell, document, signals))
-    return fields, items, sums
+    return fields, items, sums, suspicions.found(document, sums, labelled)
 
 
 def warm() -> None:

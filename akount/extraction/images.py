@@ -32,11 +32,43 @@ _DAMAGE = (
 HEIC_TYPES = ("image/heic", "image/heif")
 MIN_SIDE = 100
 """Pixels; on anything smaller no text can be read."""
+SURE_SIDE = 64
+"""Below this it is an icon, which is said at once. Between the two it may be a strip of a receipt that was cut too narrow: it
+comes in, so that a person sees what was sent, and its job fails."""
 
 
 def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tuple[int, int, Any]]:
     """(number, count, RGB image as a person holds it) for each frame. Raises Unreadable for what cannot be a document."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    with _opened(source) as image:
+        count = _pages_in(image, max_pages)
+        for index in range(count):
+            image.seek(index)
+            _check_size(image.size, max_pixels)
+            yield index + 1, count, _flat(ImageOps.exif_transpose(image))
+
+
+def measure(source: Source, max_pages: int, max_pixels: int) -> int:
+    """How many pages a picture has, by what it says of itself; its pixels are not decoded. Raises Unreadable as above."""
+    with _opened(source) as image:
+        count = _pages_in(image, max_pages)
+        _check_size(image.size, max_pixels, SURE_SIDE)
+        return count
+
+
+def warm() -> None:
+    """Load the decoders."""
+    from PIL import Image
+
+    _learn_heic()
+    Image.init()
+
+
+@contextlib.contextmanager
+def _opened(source: Source) -> Iterator[Any]:
+    """The image of Pillow. Whatever a decoder raises inside of the block becomes Unreadable."""
+    from PIL import Image, UnidentifiedImageError
 
     if source.media_type in HEIC_TYPES:
         _learn_heic()
@@ -45,11 +77,7 @@ def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tup
         warnings.simplefilter("ignore", UserWarning)  # crooked EXIF and TIFF tags: the pixels decide
         try:
             with Image.open(io.BytesIO(source.data)) as image:
-                count = _pages_in(image, max_pages)
-                for index in range(count):
-                    image.seek(index)
-                    _check_size(image.size, max_pixels)
-                    yield index + 1, count, _flat(ImageOps.exif_transpose(image))
+                yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise _too_many_pixels() from error
         except UnidentifiedImageError as error:
@@ -60,14 +88,17 @@ def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tup
             raise Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged") from error
 
 
-def _learn_heic() -> None:
-    """Teach Pillow HEIC when the optional library for it is installed."""
-    with contextlib.suppress(ImportError):
-        importlib.import_module("pillow_heif").register_heif_opener()
+def _learn_heic() -> bool:
+    """Teach Pillow HEIC, where the library for it is installed."""
+    try:
+        importlib.import_module("pi_heif").register_heif_opener()
+    except ImportError:
+        return False
+    return True
 
 
 def _unidentified(source: Source) -> Unreadable:
-    if source.media_type in HEIC_TYPES:
+    if source.media_type in HEIC_TYPES and not _learn_heic():
         return Unreadable("HEIC pictures cannot be read by this installation; send the picture as JPEG.", code="heic_unsupported")
     return Unreadable("The picture is damaged and cannot be opened; send it again.", code="damaged")
 
@@ -82,11 +113,11 @@ def _pages_in(image: Any, max_pages: int) -> int:
     return count
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def _check_size(size: tuple[int, int], max_pixels: int, least: int = MIN_SIDE) -> None:
     width, height = size
     if width * height > max_pixels:
         raise _too_many_pixels()
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < least:
         raise Unreadable(
             f"The picture is only {width} × {height} pixels; scan or photograph the document in full size.", code="too_small"
         )

@@ -41,6 +41,12 @@ class Page:
     words: tuple[Word, ...]
     slope: float = 0.0
     turned: int = 0
+    unseen: tuple[str, ...] = ()
+    """Words of the file that nobody sees: invisible, of the paper's colour, tiny, or beside the page."""
+    disguised: tuple[str, ...] = ()
+    """Words that look like numbers and are written in something else; none of `words`."""
+    overrides: bool = False
+    """Whether the direction of writing is turned somewhere."""
 
 
 @dataclass(eq=False)

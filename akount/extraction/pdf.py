@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from akount.errors import Unreadable
+from akount.extraction.disguises import OVERRIDES, UNPRINTED, is_disguised
 from akount.extraction.layout import Page, Word, turn_box
 from akount.readings import Box
 
@@ -21,6 +22,8 @@ MAX_CHARS = 60_000
 """Characters of one page that are looked at; a dense page of print has 8,000."""
 
 MAX_OBJECTS = 4_000
+MAX_TOLD = 500
+"""Unseen words of a page that are remembered."""
 MAX_SIDE = 4_000
 _DEVICE = 1_000_000  # pdfium maps to whole pixels: on a page this wide they are exact enough
 _SPAN = 1_000.0  # points, about the size of a page
@@ -39,6 +42,10 @@ class Glyphs:
     odd: int
     invisible: int
     turned: int = 0
+    unseen: tuple[str, ...] = ()
+    disguised: tuple[str, ...] = ()
+    overrides: bool = False
+    """As layout.Page has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,16 @@ def layout_page(page: Any, number: int, found: Glyphs) -> Page:
     width, height = page.get_size()
     if found.turned in (90, 270):
         width, height = height, width
-    return Page(number, max(1.0, width), max(1.0, height), found.words, turned=found.turned)
+    return Page(
+        number,
+        max(1.0, width),
+        max(1.0, height),
+        found.words,
+        turned=found.turned,
+        unseen=found.unseen,
+        disguised=found.disguised,
+        overrides=found.overrides,
+    )
 
 
 def glyphs(page: Any) -> Glyphs:
@@ -159,6 +175,10 @@ class _Collector:
         self.aspect = max(1.0, height) / max(1.0, width)
         self.colour = [ctypes.c_uint() for _ in range(4)]
         self.modes: dict[int, bool] = {}
+        self.unseen: list[str] = []
+        self.disguised: list[str] = []
+        self.ghost: list[str] = []
+        self.overrides = False
 
     def collect(self) -> Glyphs:
         raw = self.raw
@@ -171,6 +191,11 @@ class _Collector:
                 if char not in "\x02\ufffe":
                     self.flush()
                 continue
+            if UNPRINTED.match(char):
+                self.overrides = self.overrides or char in OVERRIDES
+                odd += char < " " or "\x7f" <= char <= "\x9f"
+                chars += 1
+                continue
             chars += 1
             errors += raw.FPDFText_HasUnicodeMapError(self.textpage, index) == 1
             odd += char < " " or "\x7f" <= char <= "\x9f" or "\ue000" <= char <= "\uf8ff" or char == "\ufffd"
@@ -179,14 +204,21 @@ class _Collector:
                 continue
             if self.is_invisible(index):
                 invisible += 1
-                self.flush()
+                if not self.ghost:
+                    self.flush()
+                self.ghost.append(char)
                 continue
+            if self.ghost:
+                self.flush()
             self.add(char, index)
         self.flush()
-        self.words += _seen(self.page, self.doubtful)
+        seen = _seen(self.page, self.doubtful)
+        self.words += seen
+        self.unseen += [word.text for word in self.doubtful if word not in seen]
         turn = self.turns.most_common(1)[0][0] if self.turns else 0
         words = tuple(replace(word, box=turn_box(word.box, 360 - turn)) for word in self.words) if turn else tuple(self.words)
-        return Glyphs(words, chars, errors, odd, invisible, turn)
+        told = (tuple(self.unseen[:MAX_TOLD]), tuple(self.disguised[:MAX_TOLD]), self.overrides)
+        return Glyphs(words, chars, errors, odd, invisible, turn, *told)
 
     def is_invisible(self, index: int) -> bool:
         thing = self.raw.FPDFText_GetTextObject(self.textpage, index)
@@ -225,12 +257,19 @@ class _Collector:
         if self.text:
             x0, y0, x1, y1 = zip(*self.boxes, strict=True)
             box = (min(x0), min(y0), max(x1), max(y1))
-            if _on_page(box):
+            text = "".join(self.text)
+            if not _on_page(box):
+                self.unseen.append(text)
+            elif is_disguised(text):
+                self.disguised.append(text)
+            else:
                 home = self.doubtful if self.doubt or box[3] - box[1] < 0.003 else self.words
-                home.append(Word("".join(self.text), box))
+                home.append(Word(text, box))
                 if len(self.text) > 2:
                     self.turns[_turn_for(self.boxes[0], self.boxes[-1], self.aspect)] += 1
-        self.text, self.boxes = [], []
+        if self.ghost:
+            self.unseen.append("".join(self.ghost))
+        self.text, self.boxes, self.ghost = [], [], []
 
 
 def _page_matrix(page: Any) -> tuple[float, float, float, float, float, float]:

@@ -1,11 +1,13 @@
-"""The process that reads: loads the models once, then forks a confined child for each document that it is handed.
+"""The process that reads: loads its libraries once, then forks a confined child for each document that it is handed.
 
-`python -m akount.extraction.reader FD PARENT` is started by sandbox.py and by nobody else. It talks over the socket FD: a
-request brings limits and two descriptors (the file, the pipe for the answer); the answer says how the child ended.
+`python -m akount.extraction.reader FD PARENT MODELS` is started by sandbox.py and by nobody else. It talks over the socket
+FD: a request brings a task, limits and two descriptors (the file, the pipe for the answer); the answer says how the child
+ended. Only a reader that is to read (MODELS is 1) loads the models of OCR.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -19,9 +21,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from akount.errors import Unreadable
-from akount.extraction import confine, engines
+from akount.extraction import confine, copies, engines, pages, structure
 from akount.processes import STOP_SIGNALS, die_with_parent
 from akount.readings import Source, reading_to_json
+
+Say = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
@@ -30,7 +34,8 @@ def main() -> None:
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
     channel = socket.socket(fileno=int(sys.argv[1]))
-    engines.warm()
+    confine.warm()
+    engines.warm(models=sys.argv[3] == "1")
     channel.send(b'{"ready": true}')
     while True:
         data, descriptors, _flags, _address = socket.recv_fds(channel, 4096, 2)
@@ -78,8 +83,9 @@ def _child(parent: int, channel: socket.socket, request: dict[str, Any], file: i
             left = left[os.write(pipe, left) :]
 
     try:
+        confine.no_files()
         confine.no_network_no_programs()
-        say(_read(request, file, say))
+        say(_perform(request, file, say))
     except MemoryError:
         say({"error": {"sort": "memory", "code": "out_of_memory", "detail": ""}})
     except BaseException as error:  # noqa: BLE001  parsers raise anything; the parent hears what it was
@@ -88,29 +94,58 @@ def _child(parent: int, channel: socket.socket, request: dict[str, Any], file: i
         os._exit(0)
 
 
-def _read(request: dict[str, Any], file: int, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _perform(request: dict[str, Any], file: int, say: Say) -> dict[str, Any]:
     data = os.pread(file, os.fstat(file).st_size, 0)
-    source = Source(data, str(request["media_type"]))
     try:
-        reading = engines.read_source(
-            source,
-            lambda share: say({"progress": float(share)}),
-            max_pages=int(request["max_pages"]),
-            max_pixels=int(request["max_pixels"]),
-        )
+        return _TASKS[request["task"]](request, Source(data, str(request["media_type"])), say)
     except Unreadable as error:
         return {"error": {"sort": "unreadable", "code": error.code, "detail": error.detail}}
+
+
+def _read(request: dict[str, Any], source: Source, say: Say) -> dict[str, Any]:
+    """What the document says."""
+
+    def report(share: float) -> None:
+        say({"progress": float(share)})
+
+    reading = engines.read_source(source, report, max_pages=int(request["max_pages"]), max_pixels=int(request["max_pixels"]))
     return {"reading": reading_to_json(reading)}
 
 
+def _look(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
+    """How the file is built: its pages."""
+    return {"pages": structure.examine(source, int(request["max_pages"]), int(request["max_pixels"]))}
+
+
+def _page(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
+    """One page as a picture."""
+    picture = pages.picture(source, int(request["number"]), int(request["max_pages"]), int(request["max_pixels"]))
+    return {"picture": base64.b64encode(picture).decode()}
+
+
+def _copy(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
+    """What may be shown of it to others."""
+    masks = [str(mask) for mask in request["masks"]]
+    return {"copy": copies.copy_to_json(copies.make(source, masks, int(request["max_pages"]), int(request["max_pixels"])))}
+
+
+_TASKS: dict[str, Callable[[dict[str, Any], Source, Say], dict[str, Any]]] = {
+    "read": _read,
+    "look": _look,
+    "page": _page,
+    "copy": _copy,
+}
+
+
 def _limit(request: dict[str, Any]) -> None:
-    """Address space beyond what the models already take, processor time, no files, no core dump."""
+    """Address space beyond what the models already take, processor time, no files, no processes, no core dump."""
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     seconds = int(float(request["seconds"])) + 1
     for limit, value in (
         (resource.RLIMIT_AS, mapped + (int(request["memory_mb"]) << 20)),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (value, value))

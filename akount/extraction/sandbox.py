@@ -1,11 +1,13 @@
-"""Reads a document in a child process that can be killed, so that no file can crash, hang or own a worker (S3).
+"""Opens a document in a child process that can be killed, so that no file can crash, hang or own a process of ours (S3).
 
 A worker starts one reader process (reader.py), which loads the heavy models once and forks one child for each
 document: a fork costs milliseconds, loading the models most of a second. The child sees one open file and one pipe.
+A web process has one, too, without the models: it looks at what comes in, and makes pictures of pages (SharedSandbox).
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -13,14 +15,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from akount.errors import AkountError, Crashed, OutOfMemory, TimedOut, Unreadable
+from akount.errors import AkountError, Crashed, OutOfMemory, TimedOut, Unavailable, Unreadable
+from akount.extraction.copies import Copy, copy_from_json
 from akount.readings import Reading, clean_text, reading_from_json
+from config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_ANSWER = 32 << 20
@@ -28,6 +34,10 @@ MAX_ANSWER = 32 << 20
 START_SECONDS = 60
 GRACE_SECONDS = 5
 """Past its own deadline for so long, the reader itself counts as hung."""
+PNG = b"\x89PNG\r\n\x1a\n"
+
+Report = Callable[[float], None]
+"""Told the share of the work that is done, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +49,20 @@ class Limits:
     max_pages: int = 50
     max_pixels: int = 60_000_000
 
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """By the settings."""
+        return cls(settings.scan_timeout_seconds, settings.scan_memory_mb, settings.max_pages, settings.max_pixels)
+
 
 class Sandbox:
-    """One reader process and its children; for one thread of one process."""
+    """One reader process and its children; for one thread of one process at a time.
 
-    def __init__(self, limits: Limits) -> None:
+    What its child is asked raises Unreadable, TimedOut, OutOfMemory or Crashed; the next call works all the same."""
+
+    def __init__(self, limits: Limits, *, models: bool = True) -> None:
         self.limits = limits
+        self._models = models
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
@@ -53,7 +71,7 @@ class Sandbox:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own program
-                [sys.executable, "-m", "akount.extraction.reader", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", "akount.extraction.reader", str(theirs.fileno()), str(os.getpid()), str(int(self._models))],
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
                 cwd=ROOT,
@@ -70,15 +88,52 @@ class Sandbox:
             self.close()
             raise Crashed("The reader did not start.", code="reader_not_started")
 
-    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None] = lambda _share: None) -> Reading:
-        """The reading of a file. Raises Unreadable, TimedOut, OutOfMemory or Crashed; the next call works all the same."""
+    def read(self, file: BinaryIO, media_type: str, report: Report = lambda _share: None) -> Reading:
+        """The reading of a file."""
+        said = self._ask({"task": "read"}, file, media_type, self.limits, report)
+        try:
+            return reading_from_json(said.get("reading"))
+        except ValueError as wrong:
+            raise Crashed("The reader said what is not a reading.") from wrong
+
+    def look(self, file: BinaryIO, media_type: str, seconds: float) -> int:
+        """The pages of a file that a reader would take on; whether there is anything to be read on them it does not say."""
+        said = self._ask({"task": "look"}, file, media_type, replace(self.limits, seconds=seconds))
+        pages = said.get("pages")
+        if type(pages) is not int or not 0 < pages <= self.limits.max_pages:
+            raise Crashed("The reader said what is no number of pages.")
+        return pages
+
+    def page(self, file: BinaryIO, media_type: str, number: int, seconds: float) -> bytes:
+        """A page, from 1, as PNG. Raises Unreadable `no_such_page` too."""
+        said = self._ask({"task": "page", "number": number}, file, media_type, replace(self.limits, seconds=seconds))
+        try:
+            picture = base64.b64decode(str(said.get("picture")), validate=True)
+        except ValueError:
+            picture = b""
+        if not picture.startswith(PNG):
+            raise Crashed("The reader said what is no picture.")
+        return picture
+
+    def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:
+        """What may be shown of a file to others, with these things masked."""
+        said = self._ask({"task": "copy", "masks": list(masks)}, file, media_type, replace(self.limits, seconds=seconds))
+        try:
+            return copy_from_json(said.get("copy"))
+        except ValueError as wrong:
+            raise Crashed("The reader said what is not a copy.") from wrong
+
+    def _ask(
+        self, task: dict[str, Any], file: BinaryIO, media_type: str, limits: Limits, report: Report = lambda _share: None
+    ) -> dict[str, Any]:
+        """What the child answers that is given a task."""
         if self._process is None or self._process.poll() is not None:
             self.close()
             self.start()
         if self._socket is None:
             raise Crashed
         answer_end, child_end = os.pipe()
-        request = json.dumps({"media_type": media_type, **asdict(self.limits)}).encode()
+        request = json.dumps({**task, "media_type": media_type, **asdict(limits)}).encode()
         try:
             try:
                 socket.send_fds(self._socket, [request], [file.fileno(), child_end])
@@ -87,7 +142,7 @@ class Sandbox:
                 raise Crashed("The reader was gone.") from error
             finally:
                 os.close(child_end)
-            said, outcome = self._listen(answer_end, report)
+            said, outcome = self._listen(answer_end, limits.seconds, report)
         finally:
             os.close(answer_end)
         return _understand(said, outcome)
@@ -108,10 +163,10 @@ class Sandbox:
             process.kill()
             process.wait()
 
-    def _listen(self, answer_end: int, report: Callable[[float], None]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _listen(self, answer_end: int, seconds: float, report: Report) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the child said last, and how it ended, as the reader tells."""
         assert self._socket is not None  # noqa: S101
-        deadline = time.monotonic() + self.limits.seconds + GRACE_SECONDS
+        deadline = time.monotonic() + seconds + GRACE_SECONDS
         poll = select.poll()
         poll.register(answer_end, select.POLLIN)
         poll.register(self._socket, select.POLLIN)
@@ -147,6 +202,31 @@ class Sandbox:
         return outcome
 
 
+class SharedSandbox:
+    """A sandbox without models that the threads of a process share, one after the other. Its reader starts when it is first
+    asked for, and again whenever it has died."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._sandbox = Sandbox(limits, models=False)
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def held(self, wait: float) -> Iterator[Sandbox]:
+        """The sandbox, for oneself. Raises Unavailable when others have not let go of it after `wait` seconds."""
+        if not self._turn.acquire(timeout=wait):
+            raise Unavailable("Many documents are being opened just now; try again in a moment.", code="reader_busy", retry_after=1)
+        try:
+            yield self._sandbox
+        finally:
+            self._turn.release()
+
+    def close(self) -> None:
+        """Ends the reader, also in the middle of something: that raises Crashed."""
+        self._sandbox.abandon()
+        with self._turn:
+            self._sandbox.close()
+
+
 def _environment() -> dict[str, str]:
     """No secrets, no threads: nothing of ours but the language and the way to Python."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "HOME", "VIRTUAL_ENV") if name in os.environ}
@@ -154,7 +234,7 @@ def _environment() -> dict[str, str]:
     return kept | threads | {"PYTHONDONTWRITEBYTECODE": "1"} if not os.access(ROOT, os.W_OK) else kept | threads
 
 
-def _heed(lines: list[bytes], said: dict[str, Any], report: Callable[[float], None]) -> dict[str, Any]:
+def _heed(lines: list[bytes], said: dict[str, Any], report: Report) -> dict[str, Any]:
     """Passes progress on; keeps the rest, which is input like any other."""
     for line in lines:
         try:
@@ -168,19 +248,16 @@ def _heed(lines: list[bytes], said: dict[str, Any], report: Callable[[float], No
     return said
 
 
-def _understand(said: dict[str, Any], outcome: dict[str, Any]) -> Reading:
+def _understand(said: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
     if outcome.get("timed_out") or outcome.get("signal") == signal.SIGXCPU:
         raise TimedOut
-    if "reading" in said:
-        try:
-            return reading_from_json(said["reading"])
-        except ValueError as wrong:
-            raise Crashed("The reader said what is not a reading.") from wrong
     told = said.get("error")
-    if not isinstance(told, dict):
+    if isinstance(told, dict):
+        raise _told(str(told.get("sort")), clean_text(str(told.get("code")), 60), clean_text(str(told.get("detail")), 500))
+    if not said or "error" in said:
         name = signal.Signals(outcome["signal"]).name if outcome.get("signal") else f"exit code {outcome.get('exit')}"
         raise Crashed(f"The reader crashed on this document ({name}).")
-    raise _told(str(told.get("sort")), clean_text(str(told.get("code")), 60), clean_text(str(told.get("detail")), 500))
+    return said
 
 
 def _told(sort: str, code: str, detail: str) -> AkountError:

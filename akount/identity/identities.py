@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -33,6 +33,9 @@ class Identity:
     session_id: uuid.UUID | None = None
     operator: bool = False
     scopes: frozenset[Permission] | None = None
+    email: str | None = None
+    names: Mapping[uuid.UUID, str] = field(default_factory=dict)
+    "of the tenants, where who asks is a person"
 
     def choose(self, wanted: uuid.UUID | None) -> Actor | None:
         """Acting in the wanted tenant, else at home, else in the only one; None: in none, or in several and none is said.
@@ -79,8 +82,10 @@ def details(session: Session, who: Identity) -> tuple[User | None, Sequence[Tena
     return user, session.scalars(select(Tenant).where(Tenant.id.in_(who.roles)).order_by(Tenant.name, Tenant.id)).all()
 
 
-def require_tenant(database: Database, tenant_id: uuid.UUID) -> None:
-    """Raises NotFound unless there is such a tenant: an operator may name any."""
+def require_tenant(database: Database, tenant_id: uuid.UUID) -> Tenant:
+    """The tenant, which an operator may name whichever it is. Raises NotFound where there is none."""
     with database.snapshot() as session:
-        if session.get(Tenant, tenant_id) is None:
-            raise NotFound("There is no such tenant.", code="tenant_not_found")
+        tenant = session.get(Tenant, tenant_id)
+    if tenant is None:
+        raise NotFound("There is no such tenant.", code="tenant_not_found")
+    return tenant

@@ -130,10 +130,16 @@ def listed(session: Session, tenant_id: uuid.UUID | None) -> Sequence[ApiKey]:
     return session.scalars(query if tenant_id is None else query.where(ApiKey.tenant_id == tenant_id)).all()
 
 
+def find(session: Session, tenant_id: uuid.UUID | None, key_id: uuid.UUID) -> ApiKey:
+    """A key of a tenant, or (None) of anybody. Raises NotFound."""
+    key = session.get(ApiKey, key_id)
+    if key is None or (tenant_id is not None and key.tenant_id != tenant_id):
+        raise NotFound("There is no such key.")
+    return key
+
+
 def revoke(session: Session, key_id: uuid.UUID, call: Call = SHELL) -> None:
     """From now on the key opens nothing. Raises NotFound, also for another tenant's key (A4)."""
-    key = session.get(ApiKey, key_id)
-    if key is None or (call is not SHELL and key.tenant_id != call.actor.tenant):
-        raise NotFound("There is no such key.")
+    key = find(session, None if call is SHELL else call.actor.tenant, key_id)
     key.revoked_at = key.revoked_at or now()
     note(session, call, "key.revoke", f"key:{key.id}", tenant_id=key.tenant_id)

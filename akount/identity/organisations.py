@@ -30,7 +30,8 @@ ROLES = {
 """What the roles of an organisation are here. Any other opens nothing: whoever made it did not decide to show the books."""
 
 _KNOWN = (
-    select(User.id, User.operator, Membership.role, Membership.role_as_of, Tenant.id.label("tenant_id"), Tenant.clerk_org_id)
+    select(User.id, User.email, User.operator, Membership.role, Membership.role_as_of)
+    .add_columns(Tenant.id.label("tenant_id"), Tenant.clerk_org_id, Tenant.name)
     .outerjoin(Membership, Membership.user_id == User.id)
     .outerjoin(Tenant, Tenant.id == Membership.tenant_id)
     .where(User.clerk_id == bindparam("user"))
@@ -63,7 +64,7 @@ def _look(database: Database, claims: Claims) -> Identity | None:
     with database.snapshot() as session:
         rows = session.execute(_KNOWN, {"user": claims.user}).all()
     if rows and rows[0].operator:
-        return Identity({}, user_id=rows[0].id, operator=True)
+        return Identity({}, user_id=rows[0].id, operator=True, email=rows[0].email)
     home = next((row for row in rows if claims.organisation and row.clerk_org_id == claims.organisation), None)
     if home is None and claims.organisation:
         return None
@@ -80,7 +81,8 @@ def _identity(rows: Sequence[Any], home: Any) -> Identity:
             "You act for no organisation that is known here: choose one in the application you come from.",
             code="unknown_organisation",
         )
-    return Identity(roles, home.tenant_id if home else None, rows[0].id)
+    names = {row.tenant_id: row.name for row in rows if row.tenant_id in roles}
+    return Identity(roles, home.tenant_id if home else None, rows[0].id, email=rows[0].email, names=names)
 
 
 def _changes(role: Role, as_of: Any, claims: Claims) -> bool:

@@ -17,7 +17,7 @@ from akount.errors import Conflict, Unauthenticated
 from akount.identity import passwords
 from akount.identity.identities import Identity, fingerprint, note_use
 from akount.identity.throttle import Throttle
-from akount.models import Login, Membership, User
+from akount.models import Login, Membership, Tenant, User
 
 log = logs.get(__name__)
 
@@ -51,11 +51,16 @@ class Attempt:
 _ACCOUNT = select(User).where(User.email == bindparam("email"))
 _BY_HAND = Membership.role_as_of.is_(None)
 """What a token of Clerk made somebody, they are with such a token only: it alone shows that they still are."""
-_MEMBER = select(Membership.tenant_id, Membership.role).where(Membership.user_id == bindparam("user"), _BY_HAND)
+_MEMBER = (
+    select(Membership.tenant_id, Membership.role, Tenant.name)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
+    .where(Membership.user_id == bindparam("user"), _BY_HAND)
+)
 _CURRENT = (
-    select(Login, User.operator, Membership.tenant_id, Membership.role)
+    select(Login, User.operator, User.email, Membership.tenant_id, Membership.role, Tenant.name)
     .join(User, User.id == Login.user_id)
     .outerjoin(Membership, and_(Membership.user_id == User.id, _BY_HAND))
+    .outerjoin(Tenant, Tenant.id == Membership.tenant_id)
     .where(Login.hash == bindparam("hash"), Login.revoked_at.is_(None), Login.expires_at > bindparam("at"))
 )
 
@@ -90,8 +95,14 @@ def _require_same(session: Session, user: User, password: str) -> None:
 
 
 def _open(session: Session, user: User, token: str, attempt: Attempt) -> Identity:
-    members = session.execute(_MEMBER, {"user": user.id})
-    identity = Identity({member.tenant_id: member.role for member in members}, user_id=user.id, operator=user.operator)
+    members = session.execute(_MEMBER, {"user": user.id}).all()
+    identity = Identity(
+        roles={member.tenant_id: member.role for member in members},
+        user_id=user.id,
+        operator=user.operator,
+        email=user.email,
+        names={member.tenant_id: member.name for member in members},
+    )
     actor = identity.choose(attempt.tenant_id)
     tenant_id = actor.tenant_id if actor else None
     session.execute(update(Login).where(Login.hash == fingerprint(attempt.before)).values(revoked_at=now()))
@@ -116,10 +127,17 @@ def identify(database: Database, token: str) -> Identity:
         rows = session.execute(_CURRENT, {"hash": fingerprint(token), "at": now()}).all()
     if not rows:
         raise Unauthenticated
-    login, operator = rows[0][0], rows[0][1]
+    login = rows[0].Login
     note_use(database, Login, login.id, login.last_used_at)
-    roles = {tenant: role for _login, _operator, tenant, role in rows if tenant is not None}
-    return Identity(roles, login.tenant_id, login.user_id, session_id=login.id, operator=operator)
+    return Identity(
+        roles={row.tenant_id: row.role for row in rows if row.tenant_id is not None},
+        home=login.tenant_id,
+        user_id=login.user_id,
+        session_id=login.id,
+        operator=rows[0].operator,
+        email=rows[0].email,
+        names={row.tenant_id: row.name for row in rows if row.tenant_id is not None},
+    )
 
 
 def sign_out(database: Database, identity: Identity, *, request_id: str = "", address: str = "") -> None:

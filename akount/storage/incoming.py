@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import mmap
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -60,11 +61,16 @@ class Incoming:
         return self._hash.hexdigest()
 
     @property
+    def limit(self) -> int:
+        """The bytes that are allowed."""
+        return self._limit
+
+    @property
     def too_large(self) -> bool:
         """Whether more came than the limit allows."""
         return self.size > self._limit
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Takes the next piece."""
         self.size += len(data)
         if not self.too_large:
@@ -78,6 +84,31 @@ class Incoming:
         with translated():
             self._file.flush()
             return os.pread(self._file.fileno(), size, 0)
+
+    @property
+    def file(self) -> BinaryIO:
+        """The open file, written as far as it came."""
+        with translated():
+            self._file.flush()
+        return self._file
+
+    def view(self) -> memoryview:
+        """What came, mapped and not held in memory; nothing may be written while it is looked at."""
+        return memoryview(mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def replace(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """What is stored instead of what came; size and hash are its own from now on."""
+        was, self._file = self._file, self._beside.open("w+b")
+        was.close()
+        self._hash, self.size = hashlib.sha256(), 0
+        for piece in pieces:
+            self.write(piece)
+        with translated():
+            self._beside.replace(self.path)
+
+    @property
+    def _beside(self) -> Path:
+        return self.path.with_suffix(".instead")
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """For the form parser, which rewinds what it wrote."""
@@ -98,6 +129,7 @@ class Incoming:
         with suppress(OSError):  # what a full disk did not take is not wanted any more
             self._file.close()
         self.path.unlink(missing_ok=True)
+        self._beside.unlink(missing_ok=True)
 
 
 class Spooling:

@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from huey.api import Task
-from huey.consumer import Consumer, ProcessEnvironment, Scheduler, Worker
+from huey.consumer import Consumer, ProcessEnvironment, Scheduler, Worker, WorkerRecycle
 
 from akount import connections, exposition, logs, metrics, pools, workers
 from akount.db import require_head
@@ -36,7 +36,6 @@ INTERRUPT_SECONDS = 0.5
 """It is said again so often: a worker that is just booking its job does not heed it."""
 IDLE_SECONDS = 0.3
 """The longest pause between two looks at an empty SQLite queue."""
-PRUNE_SECONDS = 3600
 
 
 def work(settings: Settings, queue_name: str, processes: int, reader: Reader | None = None) -> bool:
@@ -70,6 +69,8 @@ class ScanConsumer(Consumer):  # type: ignore[misc]
     """Huey's consumer, with process workers."""
 
     clean = False
+    worker_threads: list[tuple[Worker, Any]]
+    _signum: int | None
 
     def __init__(self, queue: Any, settings: Settings, bench: list[scan.Workbench], reader: Reader | None, processes: int) -> None:
         self.settings, self.bench, self.reader = settings, bench, reader
@@ -96,6 +97,17 @@ class ScanConsumer(Consumer):  # type: ignore[misc]
         sweeper = Sweeper(self.huey, self.stop_flag, self.scheduler_interval, periodic=False)
         sweeper.prepare(self.settings)
         return sweeper
+
+    def check_worker_health(self) -> bool:
+        """Starts again what died. A worker that ended in order was drained: it is not replaced, and the last one ends us."""
+        drained = [pair for pair in self.worker_threads if pair[1].exitcode == 0]
+        if drained:
+            self.worker_threads = [pair for pair in self.worker_threads if pair not in drained]
+            log.info("workers drained", queue=self.huey.name, drained=len(drained), left=len(self.worker_threads))
+        if drained and not self.worker_threads:
+            self._signum = signal.SIGTERM
+        well: bool = super().check_worker_health()
+        return well
 
     def _set_signal_handlers(self) -> None:
         for number in SIGNALS:
@@ -168,11 +180,13 @@ class ScanWorker(Worker):  # type: ignore[misc]
 
     def loop(self, now: Any = None) -> None:
         """One message and its job. A message that came while the worker was told to stop is for the others."""
+        if self._drained:
+            raise WorkerRecycle
         task = self._message()
         if task is None:
             if self._away or not self.huey.storage.blocking:
                 self.sleep()
-        elif self.stop_flag.is_set():
+        elif self.stop_flag.is_set() or self._drained:
             with suppress(*queues.ERRORS):
                 self.huey.enqueue(task)
         else:
@@ -195,6 +209,10 @@ class ScanWorker(Worker):  # type: ignore[misc]
         self._away = False
         return task
 
+    @property
+    def _drained(self) -> bool:
+        return any(bench.pulse.draining for bench in self._bench)
+
     def interrupt(self) -> None:
         """The time of the running job is up."""
         if self._bench:
@@ -203,14 +221,13 @@ class ScanWorker(Worker):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Closes the workbench and ends the process. Not clean when it died of a fault, or something hung."""
         clean = [bench.shut_down() for bench in self._bench]
-        leave(clean=all(clean) and self.stop_flag.is_set())
+        leave(clean=all(clean) and (self.stop_flag.is_set() or self._drained))
 
 
 class Sweeper(Scheduler):  # type: ignore[misc]
     """In the place of Huey's scheduler, which loses what it holds when it is killed: sweeps once a second."""
 
     _runtime: Runtime | None = None
-    _pruned = float("-inf")
 
     def prepare(self, settings: Settings) -> None:
         """Says what it will need; opened only in its own process."""
@@ -224,13 +241,11 @@ class Sweeper(Scheduler):  # type: ignore[misc]
         self._runtime.hang(queues.Bell(self._settings, self.huey.name))
 
     def loop(self, now: Any = None) -> None:  # noqa: ARG002  Huey's own tests give a time
-        """One sweep, then a pause."""
+        """One sweep and what else is due, then a pause."""
         started = time.monotonic()
         if self._runtime is not None:
             upkeep.try_sweep(self._runtime)
-            if started - self._pruned > PRUNE_SECONDS:
-                self._pruned = started
-                log.info("pruned", **upkeep.prune(self._runtime, self.stop_flag.is_set))
+            upkeep.run_due(self._runtime, self.stop_flag.is_set)
         self.sleep_for_interval(started, self.interval)
 
     def interrupt(self) -> None:

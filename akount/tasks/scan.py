@@ -67,14 +67,9 @@ class Workbench:
 
 
 def _sandbox(settings: Settings) -> Sandbox:
-    sandbox = Sandbox(limits(settings))
+    sandbox = Sandbox(Limits.of(settings))
     sandbox.start()
     return sandbox
-
-
-def limits(settings: Settings) -> Limits:
-    """What reading one document may cost, by the settings."""
-    return Limits(settings.scan_timeout_seconds, settings.scan_memory_mb, settings.max_pages, settings.max_pixels)
 
 
 def register(queue: Huey, bench: list[Workbench]) -> type[Task]:

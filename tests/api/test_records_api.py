@@ -113,6 +113,7 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
     name, tax_id, number = party
     assert uuid.UUID(said.pop("documentId"))
     assert uuid.UUID(said.pop("jobId"))
+    assert uuid.UUID(said.pop("counterpartyId"))
     assert {c["code"]: c["passed"] for c in said["checks"]}["totals_add_up"] is True
     assert all(c.keys() == {"code", "passed", "detail"} and c["detail"] for c in said.pop("checks"))
     assert all(said.pop(stamp).endswith("Z") for stamp in ("createdAt", "updatedAt"))
@@ -146,6 +147,7 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
                 "amount": 5006,
                 "taxAmount": 951,
                 "taxRate": "19.0",
+                "evidence": None,
             },
             {
                 "description": "The rest",
@@ -154,6 +156,7 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
                 "amount": 4994,
                 "taxAmount": None,
                 "taxRate": None,
+                "evidence": None,
             },
         ],
         "taxBreakdown": [{"name": "VAT", "rate": "19.0", "amount": 1900}],
@@ -166,6 +169,12 @@ def test_a_record_has_exactly_the_shape_of_the_contract(
         "engine": "fake",
         "modelVersion": "1.2",
         "warnings": ["The second page is faint."],
+        "corrections": {},
+        "learned": {},
+        "duplicateOf": None,
+        "reviewedBy": None,
+        "reviewedAt": None,
+        "reviewReason": None,
         "version": 1,
     }
 

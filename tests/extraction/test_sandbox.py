@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -148,19 +148,55 @@ def test_the_reader_knows_no_secret_and_inherits_no_descriptor(monkeypatch: pyte
 
 
 def test_a_confined_process_can_open_no_socket() -> None:
-    assert confine.works()
+    assert "seccomp" not in confine.missing()
 
 
-def test_a_confined_process_can_start_no_program() -> None:
+landlock = pytest.mark.skipif("Landlock" in confine.missing(), reason="this kernel has no Landlock")
+
+
+def confined(act: Callable[[], object]) -> int:
+    """7 when a confined child is refused what it does, 0 when it may."""
     pid = os.fork()
     if pid == 0:
-        confine.no_network_no_programs()
         try:
-            os.execv("/bin/true", ["true"])
+            confine.no_files()
+            confine.no_network_no_programs()
+            act()
+            os._exit(0)
         except PermissionError:
             os._exit(7)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_confined_process_can_start_no_program_and_no_process() -> None:
+    assert confined(lambda: os.execv("/bin/true", ["true"])) == 7
+    assert confined(os.fork) == 7
+    assert confined(lambda: os.posix_spawn("/bin/true", ["true"], {})) == 7
+
+
+def test_a_confined_process_may_start_threads() -> None:
+    def act() -> None:
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+
+    assert confined(act) == 0
+
+
+@landlock
+def test_a_confined_process_reads_the_program_and_nothing_else(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of somebody")
+    held = secret.open("rb")
+    assert confined(secret.read_bytes) == 7
+    assert confined(lambda: (tmp_path / "new").write_text("x")) == 7
+    assert confined((Path(__file__).parents[2] / "pyproject.toml").read_bytes) == 7
+    assert confined(Path(confine.__file__).read_bytes) == 0
+    assert confined(Path(contextlib.__file__).read_bytes) == 0
+    assert confined(held.read) == 0, "what is open stays open"
+    held.close()
 
 
 def test_a_decompression_bomb_in_a_pdf_is_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -174,10 +210,18 @@ def test_a_decompression_bomb_in_a_pdf_is_bounded(sandbox: Sandbox, tmp_path: Pa
     assert reads_well(sandbox)
 
 
-@pytest.mark.parametrize("said", [{}, {"reading": {}}, {"reading": []}, {"error": "x"}, {"error": {"sort": "?"}}])
+@pytest.mark.parametrize("said", [{}, {"error": "x"}, {"error": {"sort": "?"}}])
 def test_what_is_no_answer_is_a_crash(said: dict) -> None:
     with pytest.raises(Crashed):
         _understand(said, {"signal": 0, "exit": 0})
+
+
+@pytest.mark.parametrize("said", [{"pages": 1}, {"reading": {}}, {"reading": []}, {"reading": None}])
+def test_what_is_no_reading_is_a_crash(said: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Sandbox(Limits())
+    monkeypatch.setattr(closed, "_ask", lambda *_: said)
+    with pytest.raises(Crashed), XML.open("rb") as file:
+        closed.read(file, "application/xml")
 
 
 def test_lines_that_are_no_answer_are_nothing() -> None:

@@ -33,7 +33,7 @@ BUDGET = 30
 """Seconds in all (H4)."""
 SHORT = {"STOP_SECONDS": "8", "WEB_PROCESSES": "1"}
 """For what waits its time out."""
-ORDER = ["streams", "requests", "probes", "bell invoice-scan", "bell bill-scan", "limiter", "storage", "database"]
+ORDER = ["streams", "requests", "probes", "bell invoice-scan", "bell bill-scan", "opener", "limiter", "storage", "database"]
 
 
 @pytest.fixture(scope="module")

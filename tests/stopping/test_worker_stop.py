@@ -83,7 +83,15 @@ def test_the_running_job_is_finished_and_no_other_begun(
         assert len(worker.said("stopping")) == 1
         parts = [line["part"] for line in worker.said("closed")]
         assert [part for part in parts if part in ("pulse", "reader")] == ["pulse", "reader"]
-        assert Counter(parts) == {"pulse": 1, "reader": 1, f"bell {QUEUE}": 1, "limiter": 2, "storage": 2, "database": 2}
+        assert Counter(parts) == {
+            "pulse": 1,
+            "reader": 1,
+            f"bell {QUEUE}": 1,
+            "opener": 2,
+            "limiter": 2,
+            "storage": 2,
+            "database": 2,
+        }
         assert parts[-1] == "database"
         assert not [line for line in worker.log.read_text().splitlines() if '"error"' in line or "Traceback" in line]
     finished = job_of(runtime, running_job)
@@ -92,6 +100,40 @@ def test_the_running_job_is_finished_and_no_other_begun(
     assert (untouched.status, untouched.attempts) == (JobStatus.WAITING, 0)
     with runtime.database.snapshot() as session:
         assert [workers.pulse(one) for one in workers.listed(session)] == [workers.Pulse.STOPPED]
+
+
+def test_a_drained_worker_finishes_ends_and_is_not_replaced_and_the_last_ends_its_consumer(
+    runtime: Runtime, people: People
+) -> None:
+    running_job = submitted(runtime, people.ada).id
+    with Consumer(runtime, "talkative", processes=2) as worker:
+        started_on(runtime, running_job, worker)
+        until(lambda: len(names(runtime)) == 2, worker)
+        busy = job_of(runtime, running_job).worker or ""
+        (idle,) = names(runtime) - {busy}
+        drained(runtime, people, busy)
+        drained(runtime, people, idle)
+        until(lambda: names(runtime) == {busy}, worker)
+        until(lambda: worker.said("workers drained"), worker)
+        waiting = submitted(runtime, people.ada).id
+        started = time.monotonic()
+        worker.finish()
+        assert worker.ended(started) == 0, worker.log.read_text()
+    assert job_of(runtime, running_job).status is JobStatus.COMPLETED
+    assert job_of(runtime, waiting).status is JobStatus.WAITING
+    assert len(worker.said("worker ready")) == 2
+    assert names(runtime) == set()
+
+
+def names(runtime: Runtime) -> set[str]:
+    """Workers that have not ended."""
+    with runtime.database.snapshot() as session:
+        return {one.name for one in workers.listed(session) if one.stopped_at is None}
+
+
+def drained(runtime: Runtime, people: People, name: str) -> None:
+    with runtime.database.transaction() as session:
+        workers.drain(session, people.otto.call, name, "a new disk")
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ EXPLAINED = {"worker_lost", "crashed", "reader_not_started", "database_unavailab
 """Causes of a dead letter that a kill explains, whatever the document: all attempts met one."""
 
 JOBS = """
-SELECT d.id AS document, d.sha256, d.storage_key, d.kind || ' of ' || d.entity_id AS place,
+SELECT d.id AS document, d.sha256, coalesce(d.stored_sha256, d.sha256) AS checksum, d.storage_key,
+       d.kind || ' of ' || d.entity_id AS place,
        j.id::text AS job, j.status, j.error_code, j.started_at,
        (SELECT count(*) FROM records r WHERE r.document_id = d.id) AS records,
        (SELECT count(*) FROM attempts a WHERE a.job_id = j.id AND a.outcome = 'completed') AS completions
@@ -172,9 +173,9 @@ def sweep_files(files: Path, environ: Mapping[str, str]) -> str:
 
 def examine_files(audit: Audit, url: str, files: Path) -> None:
     """After the sweep every document has its file, byte for byte, and there is no other."""
-    named = {row.storage_key: row.sha256 for row in ask(url, JOBS)}
+    named = {row.storage_key: row.checksum for row in ask(url, JOBS)}
     there = {path.relative_to(files).as_posix(): path for path in files.rglob("*") if path.is_file()}
     audit.broken["files missing"] = [
-        key for key, sha256 in named.items() if key not in there or hashlib.sha256(there[key].read_bytes()).hexdigest() != sha256
+        key for key, kept in named.items() if key not in there or hashlib.sha256(there[key].read_bytes()).hexdigest() != kept
     ]
     audit.broken["files orphaned"] = sorted(set(there) - set(named))

@@ -65,6 +65,7 @@ class Ground:
             "LEASE_SECONDS": str(shape.lease),
             "LOG_FORMAT": "json",
             "JOBS_PER_MINUTE": "1000000",
+            "INTAKE_SECONDS": "0",  # every paper comes in, also the one that only a reader refuses
             "RATE_LIMIT_PER_MINUTE": "1000000",
         }
 

@@ -1,0 +1,124 @@
+"""Plans: how many documents a tenant may send in a month, and how large one may be.
+
+A document is counted in the transaction that enters it: exactly, however many come at once, and not at all where that fails.
+Without a plan nothing is counted and MAX_UPLOAD_BYTES holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from akount.db import now
+from akount.errors import LimitExceeded
+from akount.limits import numbers
+from akount.models import Document, Tenant, Usage
+
+MIB = 1 << 20
+
+
+class Plan(enum.StrEnum):
+    """What a tenant has bought."""
+
+    FREE = "FREE"
+    PRO = "PRO"
+    ENTERPRISE = "ENTERPRISE"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Documents in a calendar month (UTC), None: any number; and the bytes of one."""
+
+    documents: int | None
+    size: int
+
+
+ALLOWANCES = {
+    Plan.FREE: Allowance(10, 5 * MIB),
+    Plan.PRO: Allowance(100, 10 * MIB),
+    Plan.ENTERPRISE: Allowance(1000, 50 * MIB),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a tenant stands: its plan, what it allows, what is used, and when the next month begins."""
+
+    plan: Plan | None
+    allowance: Allowance
+    used: int
+    resets_at: dt.datetime
+
+
+def allowance(session: Session, tenant_id: uuid.UUID, default_size: int) -> Allowance:
+    """What the tenant may send."""
+    plan = session.scalar(select(Tenant.plan).where(Tenant.id == tenant_id))
+    return Allowance(None, default_size) if plan is None else ALLOWANCES[Plan(plan)]
+
+
+def standing(session: Session, tenant_id: uuid.UUID, default_size: int) -> Standing:
+    """Where the tenant stands now."""
+    tenant, month = session.get_one(Tenant, tenant_id), _month(now())
+    kept = session.get(Usage, (tenant_id, month))
+    used = _sent(session, tenant_id, month) if kept is None else kept.documents
+    plan = None if tenant.plan is None else Plan(tenant.plan)
+    return Standing(plan, allowance(session, tenant_id, default_size), used, _midnight(_next(month)))
+
+
+def take(session: Session, tenant_id: uuid.UUID) -> None:
+    """Counts one document more, before its row is written. Raises LimitExceeded when the month's are used up, with the day
+    that the next begin."""
+    most = allowance(session, tenant_id, 0).documents
+    if most is None:
+        return
+    month = _month(now())
+    mine = (Usage.tenant_id == tenant_id, Usage.month == month)
+    one_more = update(Usage).where(*mine, Usage.documents < most).values(documents=Usage.documents + 1)
+    if _moved(session, one_more):
+        return
+    if session.scalar(select(Usage.month).where(*mine)) is None:
+        try:
+            with session.begin_nested():  # what came before there was a plan counts too
+                session.add(Usage(tenant_id=tenant_id, month=month, documents=_sent(session, tenant_id, month)))
+        except IntegrityError:  # begun by somebody else at this moment
+            pass
+        if _moved(session, one_more):
+            return
+    again = _midnight(_next(month))
+    seconds = (again - now()).total_seconds()
+    raise LimitExceeded(
+        f"The plan's {most} documents of this month are used up; it begins anew on {again:%Y-%m-%d} (UTC).",
+        code="quota_exceeded",
+        retry_after=math.ceil(seconds),
+        headers=numbers(most, 0, seconds),
+    )
+
+
+def _moved(session: Session, statement: object) -> bool:
+    moved: int = session.execute(statement).rowcount  # type: ignore[call-overload]
+    return moved == 1
+
+
+def _sent(session: Session, tenant_id: uuid.UUID, month: dt.date) -> int:
+    """Documents of a month; what was erased counts too."""
+    mine = (Document.tenant_id == tenant_id, Document.created_at >= _midnight(month))
+    return session.scalar(select(func.count()).select_from(Document).where(*mine)) or 0
+
+
+def _month(at: dt.datetime) -> dt.date:
+    return at.date().replace(day=1)
+
+
+def _next(month: dt.date) -> dt.date:
+    return (month + dt.timedelta(days=32)).replace(day=1)
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)

@@ -1,0 +1,151 @@
+"""Mixed load for as long as wanted, with restarts, and whether anything grows: memory, descriptors, connections, what waits.
+
+`make soak` takes two hours (`MINUTES=10` a sample). Every ten seconds each part is measured; the first quarter is left for
+things to warm up. web-2 and the last worker are restarted again and again; the others live through all of it, and theirs
+are the slopes that count. Exit code 0: no request failed, everything was read, and nothing drifts.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from akount import logs
+from tools.chaos.cluster import ask
+from tools.stack.load import Load
+from tools.stack.rolling import unread
+from tools.stack.stack import Shape, Stack, memory, running, settled
+
+SAMPLE_SECONDS = 10.0
+CLIENTS, PAUSE_SECONDS = 4, 0.1
+RESTARTS = 12
+WARM_SHARE = 0.25
+TOLERANCE = 0.02
+"""A drift over the whole run of so much of the median is no drift."""
+WAITING = "SELECT count(*) AS n FROM jobs WHERE status IN ('waiting', 'active', 'delayed')"
+CONNECTIONS = "SELECT count(*) AS n FROM pg_stat_activity WHERE backend_type = 'client backend'"
+
+Series = dict[str, list[tuple[float, float]]]
+"""What is measured → (seconds, value)."""
+
+
+def sample(stack: Stack) -> dict[str, float]:
+    """Memory (MiB) and descriptors of every part that is never restarted, connections, what waits."""
+    found: dict[str, float] = {}
+    for name, family in stack.family().items():
+        if name not in _restarted(stack):
+            found[f"memory of {name}, MiB"] = settled(family, memory)
+            found[f"descriptors of {name}"] = settled(family, lambda one: one.num_fds())
+    found["connections to Postgres"] = ask(stack.ground.database_url, CONNECTIONS)[0].n
+    found["jobs not ended"] = ask(stack.ground.database_url, WAITING)[0].n
+    with redis.Redis.from_url(stack.ground.redis.url) as client:
+        found["connections to Redis"] = client.info("clients")["connected_clients"]
+        found["bytes in Redis"] = client.info("memory")["used_memory_dataset"]
+    return found
+
+
+def _restarted(stack: Stack) -> set[str]:
+    return {stack.web[-1].name, stack.workers[-1].name}
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """The median of the slopes between all pairs (Theil and Sen): what jumps now and then does not bend it."""
+    thin = points[:: max(1, len(points) // 200)]
+    pairs = [(b[1] - a[1]) / (b[0] - a[0]) for n, a in enumerate(thin) for b in thin[n + 1 :]]
+    return statistics.median(pairs) if pairs else 0.0
+
+
+def verdict(points: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Median, slope an hour, and whether the drift over the run is within what the values vary by anyway."""
+    values = [value for _, value in points]
+    middle, steep = statistics.median(values), slope(points)
+    drift = steep * (points[-1][0] - points[0][0])
+    rest = sorted(value - steep * at for at, value in points)
+    spread = rest[int(len(rest) * 0.9)] - rest[int(len(rest) * 0.1)]
+    return {
+        "median": middle,
+        "an hour": steep * 3600,
+        "drift": drift,
+        "varies by": spread,
+        "flat": abs(drift) <= max(TOLERANCE * abs(middle), spread),
+    }
+
+
+def soak(stack: Stack, minutes: float) -> dict[str, Any]:
+    """The run, and what came of it."""
+    load = Load(stack.address, stack.ground.people.ada.headers, CLIENTS, pause=PAUSE_SECONDS)
+    series: Series = defaultdict(list)
+    started, seconds = time.monotonic(), minutes * 60
+    turns = [stack.web[-1], stack.workers[-1]]
+    restarts, codes = 0, []
+    load.start()
+    while (at := time.monotonic() - started) < seconds and not stack.stopping:
+        for name, value in sample(stack).items():
+            series[name].append((at, value))
+        if at > (restarts + 1) * seconds / (RESTARTS + 1):
+            codes.append(stack.roll(turns[restarts % len(turns)]))
+            restarts += 1
+        stack.watch(max(0.0, SAMPLE_SECONDS - (time.monotonic() - started - at)))
+    tally = load.stop()
+    warm = {name: [point for point in points if point[0] >= seconds * WARM_SHARE] for name, points in series.items()}
+    return {
+        "minutes": minutes,
+        "requests": tally.asked,
+        "failed": tally.failures,
+        "documents": len(tally.jobs),
+        "not read": unread(stack, tally),
+        "restarts": restarts,
+        "stopped badly": sum(code != 0 for code in codes),
+        "slopes": {name: verdict(points) for name, points in warm.items() if len(points) > 2},
+    }
+
+
+def page(found: dict[str, Any]) -> str:
+    """The result as a page."""
+    counts = f"{found['requests']} requests, {found['documents']} documents, {found['restarts']} restarts"
+    lines = [
+        "# Soak",
+        "",
+        f"`make soak MINUTES={found['minutes']:g}`: {counts}; {len(found['failed'])} requests failed, "
+        f"{len(found['not read'])} documents were not read, {found['stopped badly']} processes stopped badly.",
+        "",
+        "Slopes without the first quarter (Theil and Sen). Flat: the drift over the run is within what the values vary by, or 2 %.",
+        "",
+        "| | median | an hour | drift | varies by | flat |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in found["slopes"].items():
+        figures = " | ".join(f"{one[key]:,.1f}" for key in ("median", "an hour", "drift", "varies by"))
+        lines.append(f"| {name} | {figures} | {'yes' if one['flat'] else 'NO'} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.stack.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=120)
+    parser.add_argument("--results", type=Path, help="directory for soak.json and soak.md")
+    asked = parser.parse_args()
+    logs.configure(as_json=False, level="ERROR")
+    with tempfile.TemporaryDirectory(prefix="akount-soak-") as directory, running(Path(directory), Shape()) as stack:
+        print(f"{asked.minutes:g} minutes of mixed load at {stack.address} …", flush=True)
+        found = soak(stack, asked.minutes)
+    print(page(found))
+    for one in found["failed"][:20]:
+        print(f"  {one}")
+    if asked.results:
+        (asked.results / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
+        (asked.results / "soak.md").write_text(page(found))
+    bad = found["failed"] or found["not read"] or found["stopped badly"]
+    return 0 if not bad and all(one["flat"] for one in found["slopes"].values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

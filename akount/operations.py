@@ -66,7 +66,7 @@ def start(
     )
     session.add(operation)
     session.flush()
-    note(session, call, f"jobs.{action}", f"operation:{operation.id}", f"{reason} {operation.meant}".strip())
+    note(session, call, f"jobs.{action}", f"operation:{operation.id}", f"{reason} ({_in_words(operation)})".strip())
     return operation
 
 
@@ -151,6 +151,12 @@ def _note_end(session: Session, operation: Operation) -> None:
         reason=f"matched {operation.matched}, done {operation.done}, skipped {operation.skipped}",
         request_id=operation.request_id,
     )
+
+
+def _in_words(operation: Operation) -> str:
+    """How many are meant and by what: each of them by id would be longer than a line of the log."""
+    said = {name: f"{len(value)} chosen" if name == "ids" else value for name, value in operation.meant.items()}
+    return ", ".join([f"{operation.matched} jobs", *(f"{name} {value}" for name, value in said.items() if name != "tenant_id")])
 
 
 def _as_json(meant: DeadLetters) -> dict[str, Any]:

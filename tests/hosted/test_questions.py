@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from akount.hosted.refusals import NotAnswered
 from conftest import make_settings
 from fakes import lines
 from providers import ENGINES, USAGE, form
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_what_fits_the_form_is_a_reading() -> None:
@@ -124,3 +128,12 @@ def test_it_may_ask_to_wait_until_a_date() -> None:
     seconds = wire.retry_after(at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
     assert seconds is not None
     assert 90 < seconds <= 100
+
+
+def test_every_code_of_the_room_is_explained() -> None:
+    written = {
+        code for path in (ROOT / "akount/hosted").glob("*.py") for code in re.findall(r'"(hosted_[a-z_]+)"', path.read_text())
+    }
+    written -= {"hosted_policies"}
+    assert len(written) > 15
+    assert written == set(re.findall(r"`(hosted_[a-z_]+)`", (ROOT / "docs/hosted.md").read_text())) - {"hosted_calls"}

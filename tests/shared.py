@@ -13,6 +13,7 @@ from akount.models import (
     Counterparty,
     CounterpartyAccount,
     Decision,
+    Delivery,
     Document,
     FailureNote,
     HistoryRow,
@@ -25,6 +26,7 @@ from akount.models import (
     RecordLine,
     Schedule,
     Usage,
+    Webhook,
     WorkerProcess,
 )
 from conftest import postgres_copy
@@ -33,6 +35,8 @@ WORK: tuple[type[Base], ...] = (
     Alert,
     Operation,
     Usage,
+    Delivery,
+    Webhook,
     Lesson,
     Correction,
     FailureNote,

@@ -13,7 +13,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "connections", "currencies", "fingerprints", "metrics", "pages", "processes", "sheets"),
+    ("db", "readings", "addresses", "connections", "currencies", "fingerprints", "metrics", "pages", "processes", "sheets"),
     ("checks", "distributions", "exposition", "models"),
     ("ledger", "backlog", "audit", "counterparties", "duplicates", "kinds", "routing", "storage"),
     (
@@ -30,7 +30,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "watch",
         "pools",
     ),
-    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "workers"),
+    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "webhooks", "workers"),
     ("census", "identity", "lifecycle"),
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),

@@ -41,7 +41,8 @@ def _wrong(url: str, *, private: bool) -> str:
     rules = {
         f"Must be plain ASCII of at most {LONGEST} characters.": len(url) > LONGEST or not url.isascii() or not url.isprintable(),
         "Must have no spaces.": " " in url,
-        "Must begin with https:// and name a host.": parts.scheme not in (SCHEMES if private else SCHEMES[:1]) or not parts.hostname,
+        "Must begin with https:// and name a host.": parts.scheme not in (SCHEMES if private else SCHEMES[:1])
+        or not parts.hostname,
         "Must have no user, password or fragment.": parts.username is not None or bool(parts.password or parts.fragment),
         f"The port must be one of {', '.join(map(str, PORTS))}.": not private and port is not None and port not in PORTS,
         "Must not be an address of a private network.": not private and literal is not None and not is_public(literal),

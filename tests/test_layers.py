@@ -35,7 +35,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),
     ("records", "documents"),
-    ("scans", "decisions", "dossiers", "listing", "review", "edge", "offline", "demo", "doctor"),
+    ("scans", "decisions", "dossiers", "listing", "review", "edge", "offline", "bulk", "demo", "doctor"),
     ("tenancy",),
     ("api",),
     ("admin",),

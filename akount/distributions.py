@@ -25,6 +25,11 @@ class Distribution:
         over = max(seconds, FIRST_SECONDS) / FIRST_SECONDS
         self.counts[min(LAST, math.ceil(CLASSES_PER_DOUBLING * math.log2(over) - 1e-9))] += 1
 
+    def tally(self, counts: Mapping[str, int]) -> None:
+        """As many more as were kept by `as_json`."""
+        for number, count in counts.items():
+            self.counts[int(number)] += count
+
     def merge(self, others: Iterable[Distribution]) -> Distribution:
         """These and those, in this one."""
         for other in others:

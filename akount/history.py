@@ -87,8 +87,8 @@ class Point:
         self.known = True
         for name in _COUNTED.values():
             setattr(self, name, getattr(self, name) + getattr(row, name))
-        self.waits.merge([Distribution(row.waits)])
-        self.runs.merge([Distribution(row.runs)])
+        self.waits.tally(row.waits)
+        self.runs.tally(row.runs)
 
     def sample(self, seen: dict[str, Any]) -> None:
         """What there was at an instant of these minutes: the most counts."""

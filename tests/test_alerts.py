@@ -24,7 +24,7 @@ from akount.db import now
 from akount.errors import SettingsError, Unreadable
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime, open_runtime
-from akount.models import Alert, Job, Schedule
+from akount.models import Alert, Job, Schedule, WorkerProcess
 from akount.tasks import upkeep
 from akount.tasks.queues import hang_bells
 from akount.tasks.upkeep import Watchman
@@ -235,6 +235,7 @@ def test_a_part_that_is_away(tmp_path: Any, database_url: str) -> None:
 def test_it_is_told_once_reminded_of_and_told_to_be_over(
     runtime: Runtime, people: People, receiver: Receiver, passes: Callable[[dt.timedelta], None]
 ) -> None:
+    runtime.settings = replace(runtime.settings, alert_oldest_wait_seconds=10**6)  # hours pass here
     waiting(runtime, people.ada, 1)
     alerts.watch(runtime)
     assert receiver.events == []  # it may be over in a moment
@@ -249,16 +250,15 @@ def test_it_is_told_once_reminded_of_and_told_to_be_over(
     alerts.watch(runtime)
     assert receiver.events[1:] == [("reminder", "no_worker")]
     alive(runtime)
-    with runtime.database.transaction() as session:
-        session.execute(update(Job).values(run_at=now()))
     for _ in range(2):
         alerts.watch(runtime)
     assert receiver.events[2:] == [("end", "no_worker")]
-    waiting(runtime, people.ada, 60)
+    with runtime.database.transaction() as session:
+        session.execute(update(WorkerProcess).values(stopped_at=now()))
     alerts.watch(runtime)
     passes(alerts.HOLD)
     alerts.watch(runtime)
-    assert receiver.events[3:] == [("begin", "oldest_wait")]
+    assert receiver.events[3:] == [("begin", "no_worker")]
     assert len({json.loads(body)["id"] for _, body in receiver.got}) == 4
 
 

@@ -12,6 +12,7 @@ from akount import workers as crew
 from akount.accounts import Permission
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
 from akount.api.guards import call
+from akount.db import see_all
 from akount.errors import Invalid
 from akount.kinds import QUEUES
 from akount.workers import Pulse, Seat
@@ -30,6 +31,7 @@ class Coverage:
 @page("/workers", Permission.PLATFORM)
 def workers() -> Response:
     """All of them: those that are to be heard of, and below those that ended or were lost."""
+    see_all()  # they work for all tenants, whichever is looked at
     with runtime().database.snapshot() as session:
         seats = crew.seats(session)
     here = [seat for seat in seats if seat.pulse in (Pulse.LIVE, Pulse.STALE)]
@@ -99,6 +101,7 @@ def ask_requeue_worker() -> Response:
 @action("/workers/requeue", Permission.PLATFORM)
 def requeue_worker() -> Response:
     """Gives it to others."""
+    see_all()
     with runtime().database.transaction() as session:
         moved = crew.requeue(session, call(), _named(), reason())
     return done(f"{len(moved)} jobs of the lost worker were given back.", to=back(url_for("admin.workers")))

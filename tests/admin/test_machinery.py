@@ -209,6 +209,21 @@ def test_what_a_lost_worker_held_is_requeued(runtime: Runtime, otto: Visitor, cr
         assert session.get_one(Job, crew).status is JobStatus.WAITING
 
 
+def test_who_looks_at_one_tenant_still_steers_the_whole_machinery(
+    app: Flask, runtime: Runtime, people: People, crew: uuid.UUID
+) -> None:
+    """Row-level security would hide from them what is nobody's, and another tenant's job in a lost worker's hands."""
+    otto = visitor(app, runtime.database, people.ada.actor.tenant, Role.OPERATOR)
+    assert otto.post("/admin/scope", tenant=str(people.ada.actor.tenant)).status_code == 303
+    assert otto.get("/admin/schedules").text.count(">done<") >= 4
+    assert str(crew) in otto.get("/admin/workers").text
+    assert otto.flash(otto.post("/admin/workers/requeue", worker=LOST, reason="it burns")).startswith("good: 1 jobs")
+    assert otto.flash(otto.post("/admin/schedules/alerts/run")).startswith("good: alerts is due")
+    with runtime.database.snapshot() as session:
+        assert session.get_one(Schedule, "alerts").due_at <= now()
+        assert session.get_one(Job, crew).status is JobStatus.WAITING
+
+
 def test_schedules_tell_how_they_went_and_are_run(runtime: Runtime, otto: Visitor) -> None:
     shown = otto.get("/admin/schedules").text
     assert shown.count(">done<") >= 4

@@ -7,5 +7,5 @@ from akount.cli import cli
 from akount.tasks import upkeep
 
 if __name__ == "__main__":
-    upkeep.try_sweep = lambda _runtime: None
+    upkeep.sweep = lambda _runtime: 0
     cli()

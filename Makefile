@@ -11,7 +11,8 @@ RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check format lock samples errors screenshot screenshots openapi migration bench-queue bench-edge bench-console chaos hostile test-s3 bench stack rolling soak clean
+.PHONY: help run demo-check test test-s3 image-check check format lock samples errors screenshot screenshots licences sbom audit openapi \
+  migration bench bench-queue bench-edge bench-console chaos hostile stack rolling soak clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +28,9 @@ test: $(VENV)/dev ## install what the tests need and run them all
 
 test-s3: $(VENV)/dev ## the tests of the storage against a real S3 server: Ceph, unpacked below build/ (Debian)
 	PYTHONPATH=.:tests $(BIN)/python -m tools.ceph -- $(BIN)/python -m pytest -q tests/test_storage.py tests/test_transfer.py
+
+image-check: $(VENV)/dev ## the steps of the Dockerfile without Docker: built, started as a nobody, stopped
+	PYTHONPATH=.:tests $(BIN)/python -m tools.image_check
 
 check: $(VENV)/dev ## format, lint, types, tests: what CI runs
 	$(BIN)/ruff format --check .
@@ -54,6 +58,15 @@ errors: $(VENV)/dev ## write docs/errors.md again from what the code raises
 
 screenshot: $(VENV)/dev ## make the picture of the README again
 	PYTHONPATH=. $(BIN)/python tools/make_screenshot.py
+
+licences: $(VENV)/dev ## write docs/licences.md again: what is shipped, and by which licences
+	PYTHONPATH=. $(BIN)/python tools/supply.py licences
+
+sbom: $(VENV)/dev ## write build/sbom.json: a bill of materials of the lock, CycloneDX
+	PYTHONPATH=. $(BIN)/python tools/supply.py sbom
+
+audit: $(VENV)/dev ## known weaknesses of what is shipped; fails also when it cannot ask
+	PYTHONPATH=. $(BIN)/python tools/supply.py audit
 
 screenshots: $(VENV)/dev ## make the pictures of the console again (needs chromium)
 	PYTHONPATH=.:tests:tests/api $(BIN)/python tools/make_console_pictures.py

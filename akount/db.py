@@ -27,6 +27,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, TypeDecorator, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
@@ -399,12 +400,16 @@ def _alembic(url: URL) -> AlembicConfig:
     return config
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    """Brings the schema up to a revision (`head`: the newest), or by `base` down to nothing."""
+def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
+    """Brings the schema up to a revision (`head`: the newest), or `down` to an older one (`base`: to nothing). Raises
+    SettingsError for a revision that there is not."""
     made = engine_url(url).difference_update_query(POOL_PARAMETERS)
     _make_directory(made)
-    with _translated():
-        (command.downgrade if revision == "base" else command.upgrade)(_alembic(made), revision)
+    try:
+        with _translated():
+            (command.downgrade if down or revision == "base" else command.upgrade)(_alembic(made), revision)
+    except CommandError as error:
+        raise SettingsError(f"There is no revision {revision} to go to: {error}.") from error
 
 
 def schema_revision(database: Database) -> tuple[str | None, str]:

@@ -431,3 +431,13 @@ def test_the_url_says_how_many_connections_and_how_long_to_wait(postgres: Server
 def test_a_pool_parameter_that_is_no_number_is_refused(said: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         Database(f"postgresql://nobody@127.0.0.1:1/none?{said}")
+
+
+def test_the_way_back_goes_to_a_named_revision_and_no_further(database_url: str) -> None:
+    with pytest.raises(SettingsError, match="no revision"):
+        db.migrate(database_url, "9999", down=True)
+    db.migrate(database_url, "0007", down=True)
+    database = Database(database_url)
+    assert db.schema_revision(database)[0] == "0007"
+    database.close()
+    db.migrate(database_url)

@@ -1,15 +1,18 @@
 """The door: what a worker would refuse for the way it is built is refused at once, in the worker's words (E5)."""
 
 import contextlib
+import dataclasses
 import io
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from akount import intake, photos
 from akount.errors import Unreadable
@@ -19,9 +22,10 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document
 from akount.storage import Incoming, LocalStorage
 from akount.tasks.queues import hang_bells
-from conftest import make_settings
-from make import SAMPLES, pdf, sent
+from conftest import make_settings, web_application
+from make import BILL, SAMPLES, pdf, sent
 from people import People, settle_in
+from servers import free_port
 
 UBL = b'<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"/>'
 LIMITS = Limits(seconds=20, max_pages=3, max_pixels=1_000_000)
@@ -60,7 +64,7 @@ REFUSED = {
         "too_many_pages",
     ),
     "too many pixels": (lambda: picture("PNG", (1001, 1000)), "too_many_pixels"),
-    "too small": (lambda: picture("JPEG", (99, 400)), "too_small"),
+    "too small": (lambda: picture("JPEG", (63, 400)), "too_small"),
     "a signature and nothing else": (lambda: b"\x89PNG\r\n\x1a\n", "damaged"),
     "a WebP of noise": (lambda: b"RIFF\x40\0\0\0WEBPVP8 " + bytes(range(60)), "damaged"),
     "XML that was cut off": (lambda: UBL[:-2], "malformed_xml"),
@@ -73,7 +77,7 @@ REFUSED = {
 }
 TAKEN = {
     "a PDF that may not be changed": lambda: locked(user_password="", owner_password="x"),
-    "a picture of the least size": lambda: picture("PNG", (100, 100)),
+    "a picture of the least size": lambda: picture("PNG", (64, 64)),
     "a WebP": lambda: picture("WEBP"),
     "an electronic document": lambda: UBL,
 }
@@ -118,6 +122,17 @@ def test_the_door_and_the_worker_refuse_with_the_same_words(
             worker.read(file.file, kind)
     assert at_the_door.value.code == in_the_worker.value.code == code
     assert at_the_door.value.detail == in_the_worker.value.detail
+
+
+@pytest.mark.parametrize("side", [64, 99])
+def test_a_narrow_strip_comes_in_and_its_job_says_that_it_is_too_small(
+    side: int, opener: SharedSandbox, worker: Sandbox, tmp_path: Path
+) -> None:
+    with came(tmp_path, picture("PNG", (side, 300))) as file:
+        intake.look(opener, file, "image/png", 5)
+        with pytest.raises(Unreadable) as refused:
+            worker.read(file.file, "image/png")
+    assert refused.value.code == "too_small"
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -194,3 +209,31 @@ def test_a_file_that_is_kept_as_it_came_has_one_checksum(runtime: Runtime, peopl
 
 def test_every_type_of_picture_is_cleaned() -> None:
     assert {found for found, _ in intake._SIGNATURES if found.startswith("image/")} == photos.FORMATS
+
+
+@pytest.fixture(scope="module")
+def client(runtime: Runtime) -> Iterator[FlaskClient]:
+    app = web_application(runtime.settings)
+    yield app.test_client()
+    app.extensions["akount"].close()
+
+
+def post(client: FlaskClient, people: People, data: bytes) -> TestResponse:
+    url = f"/api/business/{BILL.plural}/scan"
+    return client.post(url, headers=people.ada.headers, data={"file": (io.BytesIO(data), "a.pdf")})
+
+
+def test_over_http_a_refusal_has_its_code_and_a_sentence(client: FlaskClient, people: People) -> None:
+    answer = post(client, people, REFUSED["XML with a document type"][0]())
+    assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
+    assert answer.json["code"] == "xml_doctype"
+    assert "must not" in answer.json["detail"]
+
+
+def test_over_http_nothing_comes_in_while_nobody_looks_for_viruses(client: FlaskClient, people: People) -> None:
+    opened = client.application.extensions["akount"]
+    before = opened.settings
+    opened.settings = dataclasses.replace(before, clamav_host="127.0.0.1", clamav_port=free_port())
+    answer = post(client, people, pdf())
+    opened.settings = before
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "antivirus_unavailable", "30")

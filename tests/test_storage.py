@@ -55,9 +55,11 @@ def either(request: pytest.FixtureRequest) -> Storage:
 def put(storage: Storage, data: bytes = DATA) -> str:
     key = new_key(uuid.uuid4(), uuid.uuid4())
     incoming = storage.receive(LIMIT)
-    incoming.write(data)
-    storage.put(key, incoming)
-    incoming.close()
+    try:
+        incoming.write(data)
+        storage.put(key, incoming)
+    finally:
+        incoming.close()
     return key
 
 

@@ -57,11 +57,15 @@ def worker(queues: Sequence[str], processes: int | None) -> None:
 
 
 @cli.command()
-def migrate() -> None:
+@click.option("--down-to", metavar="REVISION", help="Back to an older one, such as 0007, for the program of that time.")
+def migrate(down_to: str | None) -> None:
     """Bring the database schema to head."""
     settings = load_settings()
-    db.migrate(settings.database)
-    click.echo("The schema is at head.")
+    if down_to:
+        db.migrate(settings.database, down_to, down=True)
+    else:
+        db.migrate(settings.database)
+    click.echo(f"The schema is at {down_to or 'head'}.")
 
 
 @cli.group("config")

@@ -32,6 +32,9 @@ _DAMAGE = (
 HEIC_TYPES = ("image/heic", "image/heif")
 MIN_SIDE = 100
 """Pixels; on anything smaller no text can be read."""
+SURE_SIDE = 64
+"""Below this it is an icon, which is said at once. Between the two it may be a strip of a receipt that was cut too narrow: it
+comes in, so that a person sees what was sent, and its job fails."""
 
 
 def open_images(source: Source, max_pages: int, max_pixels: int) -> Iterator[tuple[int, int, Any]]:
@@ -50,7 +53,7 @@ def measure(source: Source, max_pages: int, max_pixels: int) -> int:
     """How many pages a picture has, by what it says of itself; its pixels are not decoded. Raises Unreadable as above."""
     with _opened(source) as image:
         count = _pages_in(image, max_pages)
-        _check_size(image.size, max_pixels)
+        _check_size(image.size, max_pixels, SURE_SIDE)
         return count
 
 
@@ -110,11 +113,11 @@ def _pages_in(image: Any, max_pages: int) -> int:
     return count
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def _check_size(size: tuple[int, int], max_pixels: int, least: int = MIN_SIDE) -> None:
     width, height = size
     if width * height > max_pixels:
         raise _too_many_pixels()
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < least:
         raise Unreadable(
             f"The picture is only {width} × {height} pixels; scan or photograph the document in full size.", code="too_small"
         )

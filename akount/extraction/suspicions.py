@@ -8,6 +8,7 @@ letters are common (the words behind a scan, a printer's marks), a hidden amount
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import combinations
@@ -60,9 +61,10 @@ def _second_total(sums: Sums, labelled: Sequence[Labelled]) -> Iterable[str]:
     }
     pairs = list(combinations(sorted(known)[-40:], 2))
     explained = known | {b - a for a, b in pairs} | {a + b for a, b in pairs}
+    alone = Counter(one.amount.cell.row for one in labelled if one.amount.looks_like_money)  # a line of a table has several
     for one in labelled:
         value = abs(one.amount.value)
-        if _claims(one) and value not in explained and value > abs(total) * Decimal("0.01"):
+        if _claims(one) and alone[one.amount.cell.row] == 1 and value not in explained and value > abs(total) * Decimal("0.01"):
             yield f"Besides {place.text} the document calls {clean_text(one.amount.text, 40)} its total; look which is meant."
             return
 

@@ -22,6 +22,7 @@ from benchmarks.queues.contestants import BULLMQ, NODE
 from people import settle_in
 from servers import Server, create_database, free_port, postgres_server, redis_server
 from service import ROOT, plain_environment
+from tools.stack.stack import memory, settled
 
 PROCESSES, THREADS = 2, 8
 START_SECONDS = 60
@@ -52,7 +53,7 @@ class Contestant:
 
     def memory(self) -> float:
         """MiB, what is shared counted once."""
-        return sum(one.memory_full_info().pss for one in self.processes()) / (1 << 20)
+        return settled(self.processes(), memory)
 
 
 @dataclass(frozen=True)

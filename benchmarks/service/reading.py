@@ -11,7 +11,7 @@ import httpx
 
 from make import SAMPLES
 from tools.chaos.cluster import ask
-from tools.stack.stack import Shape, Stack, running
+from tools.stack.stack import Shape, Stack, memory, running, settled
 
 PAPERS = {
     "e-invoice (XML)": "canal-house-ubl-eur.xml",
@@ -26,13 +26,7 @@ def measure(counts: dict[str, int]) -> tuple[dict[str, float], dict[str, float]]
     """Documents a second by kind, of one reading process, and MiB of each part afterwards."""
     with tempfile.TemporaryDirectory(prefix="bench-reading-") as directory, running(Path(directory), Shape()) as stack:
         found = {kind: _drained(stack, PAPERS[kind], count) for kind, count in counts.items()}
-        return found, memory(stack)
-
-
-def memory(stack: Stack) -> dict[str, float]:
-    """MiB of each part, what is shared counted once."""
-    parts = {name: sum(one.memory_full_info().pss for one in family) / (1 << 20) for name, family in stack.family().items()}
-    return {name: round(size, 1) for name, size in parts.items()}
+        return found, {name: round(settled(family, memory), 1) for name, family in stack.family().items()}
 
 
 def _drained(stack: Stack, name: str, count: int) -> float:

@@ -55,7 +55,7 @@ def _asked() -> argparse.Namespace:
 
 def run(directory: Path, urls: dict[str, str], cases: list[Case], *, hands: int = 4, seconds: int = 20, attempts: int = 3) -> bool:
     """Throws the cases at a service of its own and prints the table. True when every promise holds."""
-    environ = {"SCAN_TIMEOUT_SECONDS": str(seconds), "SCAN_MAX_ATTEMPTS": str(attempts), "LOG_LEVEL": "WARNING"}
+    environ = {"SCAN_TIMEOUT_SECONDS": str(seconds), "SCAN_MAX_ATTEMPTS": str(attempts)}
     with Service(directory, **urls, **environ) as service:
         throwing.throw(service, [_first(number) for number in range(8)], hands=hands, patience=60)  # everybody has begun to work
         before, weighed = lasting(service), weight(service)

@@ -221,7 +221,8 @@ def _pictures() -> Iterator[Case]:
     for form, ending in FORMS.items():
         for side in (1, 63, 64, 99):
             name = f"{side} pixels.{ending}"
-            yield _no("picture", name, lambda f=form, s=side: picture(f, (s, 300)), "too_small", ending=frozenset({REFUSED}))
+            ending_of = frozenset({REFUSED if side < 64 else FAILED})
+            yield _no("picture", name, lambda f=form, s=side: picture(f, (s, 300)), "too_small", ending=ending_of)
         yield _no("picture", f"blank.{ending}", lambda f=form: _blank(f), "empty_document")
         yield _no("picture", f"as another.{ending}", lambda f=form: picture(f, (120, 120)), ending=NO)
     yield _no("picture", "four billion pixels.png", lambda: _png_of(65_535, 65_535), "too_many_pixels")

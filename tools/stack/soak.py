@@ -22,7 +22,7 @@ from akount import logs
 from tools.chaos.cluster import ask
 from tools.stack.load import Load
 from tools.stack.rolling import unread
-from tools.stack.stack import Shape, Stack, running
+from tools.stack.stack import Shape, Stack, memory, running, settled
 
 SAMPLE_SECONDS = 10.0
 CLIENTS, PAUSE_SECONDS = 4, 0.1
@@ -42,8 +42,8 @@ def sample(stack: Stack) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, family in stack.family().items():
         if name not in _restarted(stack):
-            found[f"memory of {name}, MiB"] = sum(one.memory_full_info().pss for one in family) / (1 << 20)
-            found[f"descriptors of {name}"] = sum(one.num_fds() for one in family)
+            found[f"memory of {name}, MiB"] = settled(family, memory)
+            found[f"descriptors of {name}"] = settled(family, lambda one: one.num_fds())
     found["connections to Postgres"] = ask(stack.ground.database_url, CONNECTIONS)[0].n
     found["jobs not ended"] = ask(stack.ground.database_url, WAITING)[0].n
     with redis.Redis.from_url(stack.ground.redis.url) as client:

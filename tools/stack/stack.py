@@ -5,7 +5,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,6 +22,7 @@ from tools.chaos.cluster import GUNICORN, Ground, ground
 from tools.chaos.cluster import Shape as Processes
 
 READY_SECONDS = 180
+SETTLED_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,21 @@ def _with_children(pid: int) -> Iterator[psutil.Process]:
         top = psutil.Process(pid)
         yield top
         yield from top.children(recursive=True)
+
+
+def settled(processes: Iterable[psutil.Process], measure: Callable[[psutil.Process], float]) -> float:
+    """The sum over those that stay; the children that read one document come and go between two looks."""
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if time.time() - process.create_time() > SETTLED_SECONDS:
+                total += measure(process)
+    return total
+
+
+def memory(process: psutil.Process) -> float:
+    """MiB; what it shares with others is counted once among all of them."""
+    return float(process.memory_full_info().pss) / (1 << 20)
 
 
 @contextlib.contextmanager

@@ -729,6 +729,8 @@ class Webhook(Base):
     "grows with each new secret, which is derived from it"
     created_by: Mapped[str] = mapped_column(String(80))
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    removed_at: Mapped[dt.datetime | None]
+    "it is told nothing any more; what it was told can still be looked at"
 
 
 class Delivery(Base):

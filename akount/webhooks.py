@@ -87,30 +87,42 @@ def add(session: Session, call: Call, url: str, events: list[Event], *, private:
 
 def listed(session: Session, tenant_id: uuid.UUID) -> list[Webhook]:
     """The webhooks of a tenant, oldest first."""
-    return list(session.scalars(select(Webhook).where(Webhook.tenant_id == tenant_id).order_by(Webhook.created_at)))
+    mine = select(Webhook).where(Webhook.tenant_id == tenant_id, Webhook.removed_at.is_(None))
+    return list(session.scalars(mine.order_by(Webhook.created_at)))
 
 
 def find(session: Session, tenant_id: uuid.UUID, webhook_id: uuid.UUID) -> Webhook:
-    """A webhook of the tenant. Raises NotFound."""
+    """A webhook of the tenant, also one that was removed. Raises NotFound."""
     found = session.scalar(select(Webhook).where(Webhook.id == webhook_id, Webhook.tenant_id == tenant_id))
     if found is None:
         raise NotFound("There is no such webhook.")
     return found
 
 
-def rotate(session: Session, call: Call, webhook_id: uuid.UUID) -> Webhook:
-    """From now on it is signed with another secret."""
+def _listening(session: Session, call: Call, webhook_id: uuid.UUID) -> Webhook:
+    """A webhook of the caller's tenant that is still told. Raises NotFound, Conflict."""
     found = find(session, call.actor.tenant, webhook_id)
+    if found.removed_at is not None:
+        raise Conflict("This webhook was removed; make another.", code="webhook_removed")
+    return found
+
+
+def rotate(session: Session, call: Call, webhook_id: uuid.UUID) -> Webhook:
+    """From now on it is signed with another secret. Raises NotFound, Conflict."""
+    found = _listening(session, call, webhook_id)
     found.generation += 1
     note(session, call, "webhook.rotate", f"webhook:{found.id}")
     return found
 
 
 def remove(session: Session, call: Call, webhook_id: uuid.UUID) -> None:
-    """Tells it nothing any more; what it was told is forgotten."""
+    """Tells it nothing any more, not what was still to be told either. Twice does no harm. Raises NotFound."""
     found = find(session, call.actor.tenant, webhook_id)
-    session.execute(delete(Delivery).where(Delivery.webhook_id == found.id))
-    session.execute(delete(Webhook).where(Webhook.id == found.id))
+    if found.removed_at is not None:
+        return
+    found.removed_at = now()
+    waiting = update(Delivery).where(Delivery.webhook_id == found.id, Delivery.status == DeliveryStatus.PENDING)
+    session.execute(waiting.values(status=DeliveryStatus.FAILED, last_error="The webhook was removed.", ended_at=now()))
     note(session, call, "webhook.remove", f"webhook:{webhook_id}")
 
 
@@ -126,8 +138,7 @@ def deliveries(session: Session, webhook: Webhook, after: Position | None, limit
 
 def tell(session: Session, event: Event, record: Record) -> None:
     """Notes what the tenant's webhooks are to be told, in the transaction of the deed."""
-    mine = select(Webhook).where(Webhook.tenant_id == record.tenant_id)
-    for webhook in session.scalars(mine):
+    for webhook in listed(session, record.tenant_id):
         if event in webhook.events:
             session.add(
                 Delivery(tenant_id=record.tenant_id, webhook_id=webhook.id, event=event, record_id=record.id, body=_body(record))
@@ -136,7 +147,7 @@ def tell(session: Session, event: Event, record: Record) -> None:
 
 def tell_by_id(session: Session, event: Event, tenant_id: uuid.UUID, record_id: uuid.UUID) -> None:
     """The same of a record that this session does not follow: it is looked at only where somebody is to be told."""
-    if session.scalar(select(Webhook.id).where(Webhook.tenant_id == tenant_id).limit(1)) is not None:
+    if listed(session, tenant_id):
         tell(session, event, session.get_one(Record, record_id))
 
 
@@ -189,7 +200,7 @@ def settle(session: Session, parcel: Parcel, status: int | None, error: str) -> 
 
 def retry(session: Session, call: Call, webhook_id: uuid.UUID, delivery_id: uuid.UUID) -> Delivery:
     """Tells it again, from the first attempt on. Raises NotFound, Conflict for what is still being told."""
-    webhook = find(session, call.actor.tenant, webhook_id)
+    webhook = _listening(session, call, webhook_id)
     found = session.scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.webhook_id == webhook.id).with_for_update())
     if found is None:
         raise NotFound("There is no such delivery.")

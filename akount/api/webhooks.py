@@ -51,7 +51,7 @@ def create(body: dict[str, Any]) -> tuple[Response, int]:
 @needs(Permission.SETTINGS)
 @says(_204=None)
 def remove(webhook_id: uuid.UUID) -> Response:
-    """Removes a webhook, and what it was told."""
+    """Removes a webhook: it is told nothing any more."""
     with runtime().database.transaction() as session:
         webhooks.remove(session, call(), webhook_id)
     return Response(status=204)
@@ -59,7 +59,7 @@ def remove(webhook_id: uuid.UUID) -> Response:
 
 @bp.post("/<uuid:webhook_id>/secret")
 @needs(Permission.SETTINGS)
-@says(_200=NewWebhookSchema)
+@says(409, _200=NewWebhookSchema)
 def rotate(webhook_id: uuid.UUID) -> Response:
     """Gives it another secret, which is shown this once; the one before signs nothing any more."""
     with runtime().database.transaction() as session:

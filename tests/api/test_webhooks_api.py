@@ -229,7 +229,15 @@ def test_managing_them_is_audited_and_bounded(client: FlaskClient, people: Peopl
     gone = f"/api/system/webhooks/{made[0]['id']}"
     assert client.delete(gone, headers=people.mallory.headers).status_code == 404
     assert client.delete(gone, headers=people.ada.headers).status_code == 204
-    assert client.get(f"{gone}/deliveries", headers=people.ada.headers).status_code == 404
+    assert client.delete(gone, headers=people.ada.headers).status_code == 204, "twice does no harm"
+    assert client.post(f"{gone}/secret", headers=people.ada.headers).json["code"] == "webhook_removed"
+    assert [one["id"] for one in client.get("/api/system/webhooks", headers=people.ada.headers).json["items"]] == [
+        one["id"] for one in made[1:]
+    ]
+    (said,) = deliveries(client, people.ada, made[0])
+    assert (said["status"], said["lastError"]) == ("failed", "The webhook was removed.")
+    again = client.post(f"{gone}/deliveries/{said['id']}/retry", headers=people.ada.headers)
+    assert (again.status_code, again.json["code"]) == (409, "webhook_removed")
     with runtime.database.snapshot() as session:
         target = AuditEntry.target == f"webhook:{made[0]['id']}"
         assert session.scalars(select(AuditEntry.action).where(target).order_by(AuditEntry.created_at)).all() == [

@@ -225,7 +225,28 @@ class Settings:
     )
     # other people's engines and scanners
     mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
+    mistral_model: str = setting(_text(), "mistral-ocr-2512", "its model, by a name that does not change its meaning")
+    mistral_url: str = setting(_text(_url("https", "http")), "https://api.mistral.ai", "its address")
+    mistral_price_pages: int = setting(_number(0, 10_000_000), 300, "US cents for 1,000 pages with a structured answer")
     anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
+    anthropic_model: str = setting(_text(), "claude-sonnet-4-5-20250929", "its model, by a name that does not change its meaning")
+    anthropic_url: str = setting(_text(_url("https", "http")), "https://api.anthropic.com", "its address")
+    anthropic_version: str = setting(_text(), "2026-10-21", "version of its API; older ones: 2023-06-01")
+    anthropic_auth: str = setting(
+        _one_of("bearer", "x-api-key"), "bearer", "how its key is shown: bearer, or x-api-key as in older versions of its API"
+    )
+    anthropic_price_input: int = setting(_number(0, 10_000_000), 300, "US cents for a million tokens that are read")
+    anthropic_price_output: int = setting(_number(0, 10_000_000), 1500, "US cents for a million tokens that are written")
+    openai_compatible_url: str = setting(
+        _text(_url("https", "http")), "", "a server of your own that speaks chat completions (vLLM, Ollama); empty: none"
+    )
+    openai_compatible_model: str = setting(_text(), "", "the model it is to use, one that sees pictures")
+    openai_compatible_api_key: str = setting(_text(), "", "its key, if it wants one", secret=True)
+    openai_compatible_price_input: int = setting(_number(0, 10_000_000), 0, "US cents for a million tokens that are read")
+    openai_compatible_price_output: int = setting(_number(0, 10_000_000), 0, "US cents for a million tokens that are written")
+    hosted_timeout_seconds: int = setting(_number(1, 600), 30, "a hosted engine is waited for so long, within SCAN_TIMEOUT_SECONDS")
+    hosted_calls_at_once: int = setting(_number(1, 1000), 4, "calls to one hosted engine at the same time, of all workers together")
+    hosted_max_pages: int = setting(_number(1, 100), 8, "documents with more pages are not sent to hosted engines")
     clamav_host: str = setting(_text(), "", "clamd that looks at uploads; empty: none")
     clamav_port: int = setting(_number(1, 65535), 3310, "its port")
     # uploads and reading
@@ -401,6 +422,8 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.review_confidence > settings.auto_create_confidence:
         problems.append("REVIEW_CONFIDENCE: Must not be above AUTO_CREATE_CONFIDENCE.")
     problems += _clerk_problems(settings)
+    if bool(settings.openai_compatible_url) is not bool(settings.openai_compatible_model):
+        problems.append("OPENAI_COMPATIBLE_MODEL: Must be set together with OPENAI_COMPATIBLE_URL.")
     if settings.alert_email_to:
         needed = {"SMTP_HOST": settings.smtp_host, "ALERT_EMAIL_FROM": settings.alert_email_from}
         problems += [f"{name}: Must be set where ALERT_EMAIL_TO is." for name, value in needed.items() if not value]
@@ -429,6 +452,8 @@ def _unsafe(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         "CLERK_JWKS_URL": safety.url_faults(settings.clerk_jwks_url),
         "CLERK_ISSUER": safety.url_faults(settings.clerk_issuer),
         "CLERK_AUTHORIZED_PARTIES": safety.origin_faults(settings.clerk_authorized_parties),
+        "MISTRAL_URL": safety.url_faults(settings.mistral_url),
+        "ANTHROPIC_URL": safety.url_faults(settings.anthropic_url),
         "ALERT_WEBHOOK_URL": safety.url_faults(settings.alert_webhook_url),
         "WEBHOOK_PRIVATE_ADDRESSES": (
             ["Must be off in production: tenants could reach into its network."] if settings.webhook_private_addresses else []

@@ -10,10 +10,14 @@ from akount import antivirus, connections, db, vitals
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
 from akount.extraction.sandbox import Limits, Sandbox
+from akount.hosted import wire
+from akount.hosted.providers import PROVIDERS, configured
+from akount.hosted.refusals import NotAnswered
 from akount.storage import Storage, new_key, open_storage
 from akount.vitals import State, Vital
 from config import Settings
 
+HOSTED_SECONDS = 10.0
 Probe = Callable[[Settings], str]
 
 
@@ -137,6 +141,20 @@ def _confinement(_settings: Settings) -> str:
     return "readers cannot open sockets, start programs or open other files"
 
 
+def _hosted(settings: Settings) -> str:
+    models = configured(settings)
+    for name, model in models.items():
+        request = PROVIDERS[name].key_check(settings)
+        try:
+            listed = wire.ask(request, HOSTED_SECONDS, method="GET").get("data")
+        except NotAnswered as refusal:
+            raise Fault(f"{name} was asked for its models: {refusal.why}; check its key and address.") from None
+        known = {one.get("id") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()
+        if model not in known:
+            raise Fault(f"{name} takes the key, but lists no model {model!r}; check {name.upper()}_MODEL.")
+    return "; ".join(f"{name} takes the key and has {model}" for name, model in models.items()) or "off; nothing is sent anywhere"
+
+
 PROBES: dict[str, Probe] = {
     "data": _data,
     "database": _database,
@@ -145,4 +163,5 @@ PROBES: dict[str, Probe] = {
     "antivirus": _antivirus,
     "reader": _reader,
     "confinement": _confinement,
+    "hosted engines": _hosted,
 }

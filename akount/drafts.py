@@ -31,6 +31,8 @@ class Judgement:
     confidence: int
     consent: dict[str, Any]
     duration_ms: int
+    cost: int = 0
+    "of hosted engines, in millionths of a US dollar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ def _decision(document: Document, held: Claim, record_id: uuid.UUID, verdict: Ve
         "reason": verdict.routing.reason,
         "consent": verdict.judgement.consent,
         "duration_ms": verdict.judgement.duration_ms,
+        "cost": verdict.judgement.cost,
     }
 
 

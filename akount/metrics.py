@@ -95,6 +95,9 @@ def numbers() -> Any:
         waits=histogram("akount_job_wait_seconds", "From when a job was due to its start.", ["queue"], buckets=WAIT_SECONDS),
         runs=histogram("akount_job_run_seconds", "Of an attempt.", ["queue"], buckets=RUN_SECONDS),
         engines=counter("akount_engine_calls", "Readings by engines.", ["engine", "outcome"]),
+        hosted=counter("akount_hosted_calls", "Requests to hosted engines.", ["engine", "outcome"]),
+        hosted_seconds=histogram("akount_hosted_call_seconds", "Of such a request.", ["engine"], buckets=RUN_SECONDS),
+        hosted_cost=counter("akount_hosted_cost_dollars", "Of such requests.", ["engine"]),
     )
 
 
@@ -141,3 +144,10 @@ def read(engine: str, refusing: tuple[str, ...]) -> None:
     for name in refusing:
         numbers().engines.labels(name, "refused").inc()
     numbers().engines.labels(engine, "read").inc()
+
+
+def asked(engine: str, outcome: str, cost: int, seconds: float) -> None:
+    """A hosted engine was asked: `answered`, or why not; the cost in millionths of a US dollar."""
+    numbers().hosted.labels(engine, outcome).inc()
+    numbers().hosted_seconds.labels(engine).observe(seconds)
+    numbers().hosted_cost.labels(engine).inc(cost / 1_000_000)

@@ -266,6 +266,8 @@ class Document(Base):
     "of what is stored, where that is less: a photo without its metadata"
     storage_key: Mapped[str] = mapped_column(String(200), unique=True)
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
+    hosted_engines: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    "whether the uploader, when it came, consented to hosted engines"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     erased_at: Mapped[dt.datetime | None]
     "the file and what was read are gone, at somebody's wish; this line is the tombstone, without name and checksum"
@@ -690,6 +692,74 @@ class Correction(Base):
     'each `{"value": …}` as the API shows it'
     actor: Mapped[str] = mapped_column(String(80))
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class HostedPolicy(Base):
+    """Whether and how documents of a tenant are shown to a hosted engine (hosted/policies.py); no row: never."""
+
+    __tablename__ = "hosted_policies"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(40))
+    strategy: Mapped[str] = mapped_column(String(20))
+    "never, below or always"
+    threshold: Mapped[int]
+    "below: documents that were read with less confidence"
+    masks: Mapped[list[Any]]
+    "what is masked before anything is sent, see extraction/redaction.py"
+    budget: Mapped[int] = mapped_column(BigInteger)
+    "of a month, in millionths of a US dollar"
+    changed_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
+
+
+class HostedSpending(Base):
+    """What a tenant has spent on hosted engines in a month, and what is set aside for calls that run."""
+
+    __tablename__ = "hosted_spending"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    month: Mapped[str] = mapped_column(String(7), primary_key=True)
+    "as 2025-03, in UTC"
+    spent: Mapped[int] = mapped_column(BigInteger, default=0)
+    "in millionths of a US dollar, as the next"
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class HostedCall(Base):
+    """A document that was shown to a hosted engine: by hash and size, never by content."""
+
+    __tablename__ = "hosted_calls"
+    __table_args__ = (
+        Index("ix_hosted_calls_running", "engine", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    engine: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(100))
+    sent_sha256: Mapped[str] = mapped_column(String(64))
+    "of the body of the request"
+    sent_bytes: Mapped[int] = mapped_column(BigInteger)
+    reserved: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int | None] = mapped_column(BigInteger)
+    "in millionths of a US dollar; none: it runs, or its worker died and the reservation stands"
+    outcome: Mapped[str | None] = mapped_column(String(40))
+    "answered, or the code of why there was no answer"
+    started_at: Mapped[dt.datetime] = mapped_column(default=now)
+    expires_at: Mapped[dt.datetime]
+    "by then it is over, whatever became of its worker"
+    ended_at: Mapped[dt.datetime | None]
+
+
+class HostedBreaker(Base):
+    """How a hosted engine has answered of late: after failures in a row it is left alone (hosted/gate.py)."""
+
+    __tablename__ = "hosted_breakers"
+    engine: Mapped[str] = mapped_column(String(40), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    "in a row"
+    open_until: Mapped[dt.datetime | None]
+    "none: calls are made; past: one call is made to see"
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    "calls that were let through; who counts holds the row, so one looks after the other"
 
 
 class Decision(Base):

@@ -21,7 +21,9 @@ from structlog.contextvars import bound_contextvars
 
 from akount import backlog, drafts, ledger, lessons, logs, metrics, webhooks, workers
 from akount.db import now
-from akount.errors import AkountError
+from akount.errors import AkountError, Unreadable
+from akount.extraction.copies import Copy
+from akount.hosted.opinions import Case, consult
 from akount.kinds import Kind, kind_named
 from akount.ledger import Claim, LostClaim
 from akount.lifecycle import Runtime
@@ -44,6 +46,9 @@ class Reader(Protocol):
 
     def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
         """The reading. Raises Unreadable or OutOfBounds."""
+
+    def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:
+        """What may be shown of a document to a hosted engine. Raises Unreadable or OutOfBounds."""
 
     def abandon(self) -> None:
         """Stops whatever it is reading; from another thread."""
@@ -245,8 +250,10 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, ki
         raise AkountError("The stored file is missing.", code="file_missing") from None
     with file:
         pulse.progress(FETCHED)
-        reading = reader.read(file, document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED))))
-    metrics.read(reading.engine, tuple(refusal.engine for refusal in reading.refusals))
+        case = Case(document, given.held.job_id, kind, file, started + runtime.settings.scan_timeout_seconds)
+        local = _read(reader, pulse, case)
+        opinion = consult(runtime, reader, case, local)
+    reading = opinion.reading
     pulse.progress(CHECKED)
     with runtime.database.snapshot() as session:
         taught = lessons.apply(session, document.tenant_id, kind, reading)
@@ -254,7 +261,19 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, ki
     confidence = kind.confidence(taught.reading, findings)
     consent = _consent(given, runtime.settings.new_user_days)
     pulse.progress(ROUTED)
-    return drafts.Judgement(taught.reading, taught.learned, findings, confidence, consent, _since(started))
+    return drafts.Judgement(taught.reading, taught.learned, findings, confidence, consent, _since(started), opinion.cost)
+
+
+def _read(reader: Reader, pulse: Pulse, case: Case) -> Reading | Unreadable:
+    """What the local engines say: a reading, or why there is none."""
+    try:
+        reading = reader.read(
+            case.file, case.document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED)))
+        )
+    except Unreadable as error:
+        return error
+    metrics.read(reading.engine, tuple(refusal.engine for refusal in reading.refusals))
+    return reading
 
 
 def _consent(given: Assignment, new_user_days: int) -> dict[str, Any]:
@@ -264,7 +283,7 @@ def _consent(given: Assignment, new_user_days: int) -> dict[str, Any]:
         return {"autoCreate": False, "hostedEngines": False, "newUser": True}
     return {
         "autoCreate": given.document.kind in member.auto_create,
-        "hostedEngines": member.hosted_engines,
+        "hostedEngines": given.document.hosted_engines and member.hosted_engines,
         "newUser": now() - member.created_at < dt.timedelta(days=new_user_days),
     }
 

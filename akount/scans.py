@@ -17,6 +17,8 @@ from akount import antivirus, backlog, idempotency, intake, ledger, logs, operat
 from akount.accounts import Actor, Call, entity_of, note
 from akount.backlog import Priority
 from akount.errors import Conflict, LimitExceeded, NotFound
+from akount.hosted import policies
+from akount.hosted.providers import configured
 from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
@@ -105,6 +107,8 @@ def _clear(runtime: Runtime, incoming: Incoming, media_type: str) -> None:
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
     plans.take(session, document.tenant_id)
+    if configured(runtime.settings):
+        document.hosted_engines = policies.consents_at_upload(session, call.actor.user_id, document.tenant_id)
     write(session, document)
     turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(

@@ -16,6 +16,8 @@ from akount.accounts import Actor, Call, note
 from akount.db import now
 from akount.errors import NotFound
 from akount.history import Point, Span
+from akount.hosted import policies
+from akount.hosted.policies import Policy
 from akount.lifecycle import Runtime
 from akount.limits import Level
 from akount.models import ApiKey, Document, Entity, HistoryRow, Job, Membership, Tenant
@@ -65,6 +67,10 @@ class Whole:
     members: int
     keys: Sequence[ApiKey]
     level: Level
+    hosted: Policy | None
+    "what it has decided about hosted engines; None: nothing, so they see nothing"
+    hosted_spent: int
+    "on them, this month, in millionths of a US dollar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def tenants(runtime: Runtime, actor: Actor, *, sort: str = "", begins: str = "",
 
 
 def tenant(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID, span: Span) -> Whole:
-    """One of them. Raises NotFound, also for another's. Five questions, one of them to the limiter."""
+    """One of them. Raises NotFound, also for another's. Seven questions, one of them to the limiter."""
     with runtime.database.snapshot() as session:
         counts = (_count(Entity, tenant_id), _count(Membership, tenant_id), *(_of_month(name, tenant_id) for name in MONTHLY))
         found = session.execute(_visible(actor, *counts).where(Tenant.id == tenant_id)).one_or_none()
@@ -105,8 +111,9 @@ def tenant(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID, span: Span) -> 
         points = history.series(session, span, tenant_id=tenant_id)
         newest = select(ApiKey).where(ApiKey.tenant_id == tenant_id).order_by(ApiKey.last_used_at.desc(), ApiKey.id)
         keys = session.scalars(newest.limit(LISTED)).all()
+        hosted, (spent, _reserved) = policies.policy_of(session, tenant_id), policies.spent_of(session, tenant_id)
     month = {name: int(number or 0) for name, number in zip(MONTHLY, found[4:], strict=True)}
-    return Whole(line, points, month, found[2], found[3], keys, runtime.limiter.level(tenant_id))
+    return Whole(line, points, month, found[2], found[3], keys, runtime.limiter.level(tenant_id), hosted, spent)
 
 
 def uses(runtime: Runtime, actor: Actor) -> list[Use]:

@@ -4,15 +4,33 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
+from akount.extraction.copies import JPEG, Copy, Line
+from akount.extraction.layout import Word
 from akount.readings import Reading
 from make import reading
+
+
+def lines(text: str) -> tuple[Line, ...]:
+    """A text as the rows of a page."""
+    rows = text.splitlines()
+    return tuple(
+        Line(
+            1,
+            tuple(
+                Word(word, (0.1 * at, 0.05 * row, 0.1 * at + 0.09, 0.05 * row + 0.02)) for at, word in enumerate(rows[row].split())
+            ),
+        )
+        for row in range(len(rows))
+        if rows[row].strip()
+    )
 
 
 class FakeReader:
     """A reader that says what it was told to say, and can be made to wait."""
 
-    def __init__(self, says: Reading | Exception | None = None) -> None:
+    def __init__(self, says: Reading | Exception | None = None, words: str = "") -> None:
         self.says = says or reading()
+        self.lines = lines(words)
         self.read_count = 0
         self.hold = threading.Event()
         self.hold.set()
@@ -26,6 +44,10 @@ class FakeReader:
         if isinstance(self.says, Exception):
             raise self.says
         return self.says
+
+    def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:
+        """One white page with the words of the document that this was made with."""
+        return Copy((JPEG + b"picture",), b"", self.lines, 0)
 
     def abandon(self) -> None:
         self.hold.set()

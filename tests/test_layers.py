@@ -32,6 +32,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "webhooks", "workers"),
     ("census", "identity", "lifecycle"),
+    ("hosted",),
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),
     ("records", "documents"),
@@ -51,7 +52,7 @@ ENGINE_LIBRARIES = {
     "rapidocr": {"extraction.ocr"},
     "onnxruntime": {"extraction.ocr"},
     "cv2": {"extraction.ocr"},
-    "PIL": {"extraction.ocr", "extraction.pdf", "extraction.images"},
+    "PIL": {"extraction.ocr", "extraction.pdf", "extraction.images", "extraction.copies"},
     "pypdf": {"extraction.einvoice"},
     "lxml": {"extraction.einvoice", "extraction.einvoice_terms"},
     "facturx": set(),  # makes a sample, reads nothing
@@ -148,6 +149,10 @@ def test_the_edges_and_the_engines_do_not_speak_sql() -> None:
 
 def test_the_web_server_stays_in_its_room() -> None:
     assert users("gunicorn") <= {"webserver"}
+
+
+def test_only_these_speak_to_others_over_http() -> None:
+    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo"}
 
 
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:

@@ -28,7 +28,7 @@ def main() -> None:
         app = web_application(settings)
         runtime = app.extensions["akount"]
         scene = set_up(runtime.database, many=220)
-        history_of_a_day.fill(runtime.database)
+        history_of_a_day.fill(runtime.database, [scene.ours.id, scene.theirs.id])
         with runtime.database.snapshot() as session:
             dead = session.get_one(Job, scene.dead[0])
         pages = {

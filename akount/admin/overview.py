@@ -160,14 +160,15 @@ def _why(pause: Pause) -> str:
 
 
 def _of_tenants() -> list[Attention]:
-    """Tenants that are held up; by name only for who looks at their own."""
+    """Tenants that are held up."""
     seen = snapshot()
     mine = call().actor.tenant_id
     held = [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
+    who = {pause.tenant_id for pause in held if pause.tenant_id}
+    names = board().keep("held", None, lambda session, _tenant: tenant_names(session, who)) if who and not mine else None
     where = url_for("admin.queues")
-    return [
-        Attention(
-            "paused", "This tenant is paused" if mine else f"A tenant is paused: {str(pause.tenant_id)[:8]}", pause.reason, where
-        )
-        for pause in held
-    ]
+    return [Attention("paused", f"{_named(pause, names)} is paused", pause.reason, where) for pause in held]
+
+
+def _named(pause: Pause, names: dict[uuid.UUID, str] | None) -> str:
+    return "This tenant" if names is None else names.get(pause.tenant_id or uuid.UUID(int=0), "A tenant")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import uuid
+from dataclasses import replace
+from typing import Any
 
 import click
 
 from akount import accounts
-from akount.accounts import Permission
+from akount.accounts import SHELL, Permission
 from akount.cli.common import cli, open_for_command, say
 from akount.db import now
+from akount.extraction.redaction import MASKS
+from akount.hosted import policies
+from akount.hosted.providers import PROVIDERS
 from akount.identity import keys, sessions
 from akount.models import Role
 from akount.plans import Plan
@@ -45,6 +50,33 @@ def tenant_link(tenant_id: uuid.UUID, clerk_org: str) -> None:
     with open_for_command() as runtime, runtime.database.transaction() as session:
         accounts.link_tenant(session, tenant_id, clerk_org)
     click.echo("The tenant is linked.")
+
+
+@tenant.command("hosted")
+@click.argument("tenant_id", type=click.UUID)
+@click.option("--engine", type=click.Choice(list(PROVIDERS)), help="Which one; at first it must be said.")
+@click.option("--when", type=click.Choice([s.value for s in policies.Strategy]), help="never, below a confidence, or always.")
+@click.option("--below", "threshold", type=click.IntRange(0, 100), help="The confidence of the local engines.")
+@click.option("--budget", type=click.FloatRange(0, 1_000_000), help="US dollars a month.")
+@click.option("--mask", "masks", type=click.Choice(MASKS), multiple=True, help="What is masked (repeatable); at first all.")
+@click.option("--mask-nothing", is_flag=True, help="Send documents as they are.")
+def tenant_hosted(tenant_id: uuid.UUID, masks: tuple[str, ...], mask_nothing: bool, budget: float | None, **said: Any) -> None:
+    """Show or change when a tenant's documents are shown to a hosted engine; people have to consent, too."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        policy = policies.policy_of(session, tenant_id)
+        changes = {name: value for name, value in said.items() if value is not None and name != "when"}
+        changes |= {"strategy": policies.Strategy(said["when"])} if said["when"] else {}
+        changes |= {"budget": round(budget * policies.DOLLAR)} if budget is not None else {}
+        changes |= {"masks": () if mask_nothing else masks} if masks or mask_nothing else {}
+        if changes:
+            if policy is None and "engine" not in changes:
+                raise click.UsageError("Say with --engine which hosted engine it is.")
+            policy = replace(policy, **changes) if policy else policies.Policy(**changes)
+            policies.decide(session, SHELL, tenant_id, policy)
+        spent, reserved = policies.spent_of(session, tenant_id)
+    never = policy is None or policy.strategy is policies.Strategy.NEVER
+    click.echo("No document is shown to a hosted engine." if never else str(policy))
+    click.echo(f"this month: {spent / policies.DOLLAR:.2f} USD spent, {reserved / policies.DOLLAR:.2f} USD set aside")
 
 
 @tenant.command("plan")

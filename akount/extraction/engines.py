@@ -121,11 +121,12 @@ def cross_checked(reading: Reading, source: Source) -> Reading:
 def warm(*, models: bool = True) -> None:
     """Load pdfium, the libraries of pictures and the tables once, and unless told otherwise the OCR models, so that a
     process forked from this one starts at once."""
-    from akount.extraction import einvoice, fields, images, ocr, pdf
+    from akount.extraction import copies, einvoice, fields, images, ocr, pdf
 
     einvoice.warm()
     images.warm()
     pdf.warm()
     if models:
         fields.warm()
+        copies.warm()
         ocr.warm()

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from akount.errors import Unreadable
-from akount.extraction import confine, engines, pages, structure
+from akount.extraction import confine, copies, engines, pages, structure
 from akount.processes import STOP_SIGNALS, die_with_parent
 from akount.readings import Source, reading_to_json
 
@@ -123,7 +123,18 @@ def _page(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
     return {"picture": base64.b64encode(picture).decode()}
 
 
-_TASKS: dict[str, Callable[[dict[str, Any], Source, Say], dict[str, Any]]] = {"read": _read, "look": _look, "page": _page}
+def _copy(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
+    """What may be shown of it to others."""
+    masks = [str(mask) for mask in request["masks"]]
+    return {"copy": copies.copy_to_json(copies.make(source, masks, int(request["max_pages"]), int(request["max_pixels"])))}
+
+
+_TASKS: dict[str, Callable[[dict[str, Any], Source, Say], dict[str, Any]]] = {
+    "read": _read,
+    "look": _look,
+    "page": _page,
+    "copy": _copy,
+}
 
 
 def _limit(request: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from akount.errors import AkountError, Crashed, OutOfMemory, TimedOut, Unavailable, Unreadable
+from akount.extraction.copies import Copy, copy_from_json
 from akount.readings import Reading, clean_text, reading_from_json
 from config import Settings
 
@@ -113,6 +114,14 @@ class Sandbox:
         if not picture.startswith(PNG):
             raise Crashed("The reader said what is no picture.")
         return picture
+
+    def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:
+        """What may be shown of a file to others, with these things masked."""
+        said = self._ask({"task": "copy", "masks": list(masks)}, file, media_type, replace(self.limits, seconds=seconds))
+        try:
+            return copy_from_json(said.get("copy"))
+        except ValueError as wrong:
+            raise Crashed("The reader said what is not a copy.") from wrong
 
     def _ask(
         self, task: dict[str, Any], file: BinaryIO, media_type: str, limits: Limits, report: Report = lambda _share: None

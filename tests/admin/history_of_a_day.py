@@ -3,6 +3,8 @@
 import datetime as dt
 import math
 import random
+import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import insert
 
@@ -13,8 +15,8 @@ from akount.kinds import QUEUES
 from akount.models import HistoryRow
 
 
-def fill(database: Database) -> None:
-    """Rows of every resolution, for all tenants together."""
+def fill(database: Database, tenants: Sequence[uuid.UUID] = ()) -> None:
+    """Rows of every resolution, for all tenants together, and those of the last minute and hours for some of them."""
     dice = random.Random(11)
     rows = [
         _row(dice, queue, minutes, place)
@@ -22,8 +24,11 @@ def fill(database: Database) -> None:
         for minutes, count in ((MINUTE, 70), (QUARTER, 110), (HOUR, 24 * 31))
         for place in range(count)
     ]
+    for number, tenant in enumerate(tenants, 2):
+        few = [_row(dice, QUEUES[0], MINUTE, 0), *(_row(dice, QUEUES[0], HOUR, place) for place in range(20))]
+        rows += [row | {"tenant_id": tenant, "failed": number, "waiting": 12 * number, "delayed": number} for row in few]
     with database.transaction() as session:
-        session.execute(insert(HistoryRow), rows)
+        session.execute(insert(HistoryRow), [{"tenant_id": None} | row for row in rows])
 
 
 def _row(dice: random.Random, queue: str, minutes: int, place: int) -> dict:

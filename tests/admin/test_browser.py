@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from api_help import opened, serving, settings_for
 from browser import DESKTOP, PHONE, audit, chromium, listening, somebody
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 import config
 from akount.lifecycle import Runtime
-from akount.models import Job
+from akount.models import Job, Record, RecordStatus
 from scene import OPERATOR, OWNER, PASSWORD, Scene, set_up
 
 pytestmark = pytest.mark.slow
@@ -50,12 +50,16 @@ def paths(settings: config.Settings, scene: Scene, runtime: Runtime) -> list[str
     """Every page of the console, with things of the scene in its arguments."""
     with serving(settings) as app, runtime.database.snapshot() as session:
         dead = session.get_one(Job, scene.dead[0])
+        record = session.scalars(select(Record).where(Record.status == RecordStatus.NEEDS_REVIEW)).first()
+        assert record is not None
         things = {
             "job_id": dead.id,
             "operation_id": scene.operation,
             "name": dead.queue,
             "fingerprint": dead.fingerprint,
             "tenant_id": scene.ours.id,
+            "document_id": record.document_id,
+            "record_id": record.id,
         }
         with app.test_request_context():
             found = []

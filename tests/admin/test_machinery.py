@@ -15,10 +15,13 @@ from sqlalchemy import delete, event, select, update
 import config
 from akount import accounts, alerts, audit, ledger, workers
 from akount.db import now
+from akount.hosted import policies
+from akount.hosted.gate import month_of
+from akount.hosted.policies import Policy
 from akount.identity import access
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime
-from akount.models import AuditEntry, Job, JobStatus, Login, Pause, Role, Schedule, WorkerProcess
+from akount.models import AuditEntry, HostedSpending, Job, JobStatus, Login, Pause, Role, Schedule, WorkerProcess
 from akount.tasks import upkeep
 from make import submitted
 from people import People, settle_in
@@ -130,6 +133,17 @@ def test_one_tenant_has_its_history_and_its_keys_without_secrets(otto: Visitor, 
     shown = otto.get(f"/admin/tenants/{people.ada.actor.tenant}?span={span}").text
     assert "Throughput" in shown
     assert people.ada.key not in shown
+
+
+def test_a_tenant_page_says_what_hosted_engines_see_and_cost(runtime: Runtime, otto: Visitor, people: People) -> None:
+    path, tenant = f"/admin/tenants/{people.ada.actor.tenant}", people.ada.actor.tenant
+    assert "<dt>Hosted engine</dt><dd>never</dd>" in otto.get(path).text
+    with runtime.database.transaction() as session:
+        policies.decide(session, accounts.SHELL, tenant, Policy("mistral", budget=20_000_000))
+        session.add(HostedSpending(tenant_id=tenant, month=month_of(), spent=1_230_000))
+    shown = otto.get(path).text
+    assert "mistral, when the local engines are less sure than 80" in shown
+    assert "<dd>1.23 USD</dd>" in shown
 
 
 def test_a_tenant_is_held_up_and_let_go(runtime: Runtime, otto: Visitor, ada: Visitor, people: People) -> None:

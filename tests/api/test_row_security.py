@@ -19,7 +19,7 @@ from make import submitted
 from people import People, settle_in
 from servers import Server
 
-OUTSIDE = {"users", "workers"}
+OUTSIDE = {"hosted_breakers", "users", "workers"}
 """Tables about no tenant."""
 
 

@@ -19,7 +19,7 @@ def test_hostile_files_meet_a_service_that_lives_on(
 ) -> None:
     urls = {"DATABASE_URL": postgres_copy(postgres), "REDIS_URL": f"{redis_shared.url.rsplit('/', 1)[0]}/0"}
     quick = [case for case in samples.cases() if case.id not in NEED_OCR]
-    held = run(tmp_path, urls, quick, hands=6, seconds=4, attempts=1)
+    held = run(tmp_path, urls, quick, hands=6, seconds=3, attempts=1)
     said = capsys.readouterr().out
     assert held, said
     assert "WRONG" not in said, said

@@ -60,9 +60,7 @@ def _case(folder: Path, said: dict[str, object]) -> Case:
     expect = str(said["expect"])
     also = {_SAID[word] for word in said.get("also_ok", [])}  # type: ignore[attr-defined]
     right = set(CLEAN) if expect == "any" else {_SAID[expect]} | also
-    if expect in ("reject", "fail") and not said.get("sync"):  # whoever is refused may hear it at once or from the job
+    if expect == "fail" or (REFUSED in right and not said.get("sync")):  # it may be heard at once or from the job
         right |= {REFUSED, FAILED}
-    elif REFUSED in right:
-        right.add(FAILED)
     name = str(said.get("upload_name", path.name))
     return Case(str(said["id"]), name, make, frozenset(right), expect, meaningless=not said.get("bill", True))

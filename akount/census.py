@@ -24,8 +24,8 @@ from akount.models import JobStatus, Pause
 
 CAP = 10_000
 """So far is counted; what is more is "10k+"."""
-FRESH_SECONDS = 4.0
-"""So long a snapshot serves."""
+FRESH_SECONDS, SLOW_SECONDS = 4.0, 15.0
+"""So long a snapshot serves, and so long what is counted of the past: the sweepers add to it no more often."""
 KEPT = 500
 """So much is kept in a process, of all tenants together."""
 Key = tuple[str, uuid.UUID | None]
@@ -109,11 +109,17 @@ class Board:
             queues = self.keep("pauses", None, lambda session, _tenant: backlog.pauses(session)) or []
         return replace(found, pauses=tuple(pause for pause in queues if pause.tenant_id in (None, tenant_id)))
 
-    def keep(self, name: str, tenant_id: uuid.UUID | None, make: Callable[[Session, uuid.UUID | None], Kept]) -> Kept | None:
-        """What `make` says, at most every FRESH_SECONDS; None: it never could. Who comes while another asks the database is
+    def keep(
+        self,
+        name: str,
+        tenant_id: uuid.UUID | None,
+        make: Callable[[Session, uuid.UUID | None], Kept],
+        fresh: float = FRESH_SECONDS,
+    ) -> Kept | None:
+        """What `make` says, at most every `fresh` seconds; None: it never could. Who comes while another asks the database is
         shown what there is."""
         key = (name, tenant_id)
-        if self._is_due(key):
+        if self._is_due(key, fresh):
             try:
                 with self._database.snapshot() as session:
                     found = make(session, tenant_id)
@@ -129,10 +135,10 @@ class Board:
             for key in [key for key in self._asked if key[1] in (None, tenant_id) or tenant_id is None]:
                 del self._asked[key]
 
-    def _is_due(self, key: Key) -> bool:
+    def _is_due(self, key: Key, fresh: float) -> bool:
         at = time.monotonic()
         with self._lock:
-            if at - self._asked.get(key, float("-inf")) < FRESH_SECONDS and key in self._kept:
+            if at - self._asked.get(key, float("-inf")) < fresh and key in self._kept:
                 return False
             if len(self._asked) > KEPT:
                 self._asked.clear()

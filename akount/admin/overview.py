@@ -16,6 +16,7 @@ from akount.admin.shell import board, may, page, runtime, show, snapshot
 from akount.admin.words import ago, count, seconds
 from akount.alerts import Rule
 from akount.api.guards import call
+from akount.census import SLOW_SECONDS
 from akount.db import now
 from akount.history import Span
 from akount.kinds import QUEUES
@@ -49,11 +50,15 @@ def overview() -> Response:
         rows=found,
         attention=attention(found, _told()),
         charts=queues.charts(Span.HOUR, None),
-        groups=board().keep("groups", mine, lambda session, tenant: failures.groups(session, tenant).groups[:5]) or (),
-        busy=board().keep("busy", None, _busy) if mine is None else None,
+        groups=board().keep("groups", mine, _groups, SLOW_SECONDS) or (),
+        busy=board().keep("busy", None, _busy, SLOW_SECONDS) if mine is None else None,
         parts=_parts(),
         audited=board().keep("audit", mine, lambda session, tenant: audit.latest(session, tenant, 5)) or [],
     )
+
+
+def _groups(session: Any, tenant_id: uuid.UUID | None) -> tuple[failures.Group, ...]:
+    return failures.groups(session, tenant_id).groups[:5]
 
 
 def _busy(session: Any, _tenant: uuid.UUID | None) -> list[tuple[str, str, list[tuple[uuid.UUID, str, int]]]]:

@@ -17,7 +17,7 @@ from akount.admin.charts import Chart, Series, bars, lines
 from akount.admin.shell import action, back, board, confirm, done, page, reason, runtime, show, snapshot
 from akount.admin.words import seconds
 from akount.api.guards import call
-from akount.census import Snapshot
+from akount.census import SLOW_SECONDS, Snapshot
 from akount.db import now
 from akount.errors import Invalid, NotFound
 from akount.history import Point, Span
@@ -114,7 +114,7 @@ def charts(span: Span, name: str | None) -> list[Chart]:
     def make(session: Any, tenant_id: uuid.UUID | None) -> list[Chart]:
         return drawn(history.series(session, span, queue=name, tenant_id=tenant_id))
 
-    return board().keep(known, call().actor.tenant_id, make) or []
+    return board().keep(known, call().actor.tenant_id, make, SLOW_SECONDS) or []
 
 
 def drawn(points: list[Point]) -> list[Chart]:

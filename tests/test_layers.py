@@ -152,7 +152,7 @@ def test_the_web_server_stays_in_its_room() -> None:
 
 
 def test_only_these_speak_to_others_over_http() -> None:
-    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo"}
+    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo", "bulk"}
 
 
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:

@@ -12,7 +12,7 @@ BULLMQ := benchmarks/bullmq
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-check test test-s3 image-check check format lock samples errors screenshot screenshots licences sbom audit openapi \
-  migration bench bench-queue bench-edge bench-console chaos hostile stack rolling soak clean
+  migration eval train bench bench-queue bench-edge bench-console chaos hostile stack rolling soak clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -76,6 +76,12 @@ openapi: $(VENV)/dev ## write docs/openapi.json anew, the frozen copy of the spe
 
 migration: $(VENV)/dev ## write the next migration: make migration NAME="Add this"
 	PYTHONPATH=. $(BIN)/python tools/new_migration.py "$(NAME)"
+
+eval: $(VENV)/dev ## measure how well documents are read (EVAL="folders with truth.jsonl" ARGS=--write)
+	PYTHONPATH=. $(BIN)/python -m tools.reading.evaluate $(EVAL) --keep build/ocr $(ARGS)
+
+train: $(VENV)/dev ## learn the confidence of values from documents with truth (TRAIN="folders with truth.jsonl")
+	PYTHONPATH=. $(BIN)/python -m tools.reading.train $(TRAIN) --keep build/ocr
 
 bench-queue: $(VENV)/dev $(RIVALS)/run $(BULLMQ)/node_modules/.package-lock.json ## measure our queue beside others (ARGS="--help")
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.queues $(ARGS)

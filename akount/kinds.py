@@ -11,6 +11,9 @@ from akount.readings import Reading
 WEIGHTY = ("total", "currency", "issue_date")
 """The fields that no record can be trusted without, whatever its kind."""
 
+DOUBTING = frozenset({"totals_add_up", "currency_known", "date_plausible", "due_after_date"})
+"""The checks whose failure says that one of those fields may be wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -62,19 +65,22 @@ class Kind:
         return examine(reading, self.required)
 
     def confidence(self, reading: Reading, findings: tuple[Finding, ...]) -> int:
-        """How far the record as a whole can be trusted, 0-100: no further than its weakest required field.
+        """How likely all that matters of the record is right, 0-100: as likely as the weakest of its required fields and number.
 
-        A missing required field or sums that do not add up leave it below the line for review (60 and 80, S6)."""
+        Their confidences are probabilities; docs/reading.md shows how well they hold. A missing required field or sums that
+        do not add up leave it below the line for review (60 and 80, S6). Other checks that fail say little about what
+        matters; routing heeds every one of them."""
         known = [reading.fields[name].confidence for name in self.required if name in reading.fields]
-        weakest = min(known, default=0)
         missing = len(self.required) - len(known)
-        failed = {f.code for f in findings if not f.passed}
+        known += [reading.fields["invoice_number"].confidence] if "invoice_number" in reading.fields else []
+        weakest = min(known, default=0)
+        failed = {f.code for f in findings if not f.passed and f.code in DOUBTING}
         ceilings = [weakest, 100 - 25 * missing]
         if "total" not in reading.fields:
             ceilings.append(30)
         if "invoice_number" not in reading.fields:
             ceilings.append(79)
-        if failed - {"required_fields"}:
+        if failed:
             ceilings.append(75)
         return max(0, min(ceilings))
 

@@ -36,8 +36,15 @@ def test_everything_found_is_trusted_as_far_as_its_weakest_required_field(kind: 
 def test_a_field_that_is_not_required_does_not_matter(kind: Kind) -> None:
     found = trusted()
     other = "seller_name" if kind.party == "buyer_name" else "buyer_name"
-    weak = replace(found, fields=found.fields | {n: Value(found.get(n), 1) for n in (other, "net", "tax", "invoice_number")})
+    weak = replace(found, fields=found.fields | {n: Value(found.get(n), 1) for n in (other, "net", "tax")})
     assert kind.confidence(weak, (PASSED,)) == 100
+
+
+@every_kind
+def test_a_number_that_is_printed_has_to_be_right_as_well(kind: Kind) -> None:
+    found = trusted()
+    weak = replace(found, fields=found.fields | {"invoice_number": Value("A-1", 61)})
+    assert kind.confidence(weak, (PASSED,)) == 61
 
 
 @every_kind

@@ -16,7 +16,7 @@ from akount.cli.common import cli, open_for_command, say
 from akount.db import now
 from akount.extraction.redaction import MASKS
 from akount.hosted import policies
-from akount.hosted.providers import PROVIDERS
+from akount.hosted.providers import PROVIDERS, configured
 from akount.identity import keys, sessions
 from akount.models import Role
 from akount.plans import Plan
@@ -76,6 +76,8 @@ def tenant_hosted(tenant_id: uuid.UUID, masks: tuple[str, ...], mask_nothing: bo
         spent, reserved = policies.spent_of(session, tenant_id)
     never = policy is None or policy.strategy is policies.Strategy.NEVER
     click.echo("No document is shown to a hosted engine." if never else str(policy))
+    if policy is not None and policy.engine not in configured(runtime.settings):
+        click.echo(f"{policy.engine} is not set up ({policy.engine.upper()}_… in the settings), so nothing is sent.")
     click.echo(f"this month: {spent / policies.DOLLAR:.2f} USD spent, {reserved / policies.DOLLAR:.2f} USD set aside")
 
 

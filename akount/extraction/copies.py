@@ -53,9 +53,12 @@ class Copy:
 
 
 def make(source: Source, masks: Sequence[str], max_pages: int, max_pixels: int) -> Copy:
-    """The copy of a document. Raises Unreadable: what keeps the file from being opened, and `nothing_to_show` for XML."""
+    """The copy of a document. A page without words is left out while anything is to be masked: nobody knows what is on it.
+    Raises Unreadable: what keeps the file from being opened, and `nothing_to_show` where no page is left."""
     pictures, lines, masked = [], [], 0
     for image, page in _pages(source, max_pages, max_pixels):
+        if masks and not page.words:
+            continue
         shown, boxes = _masked(page, masks)
         image.thumbnail((LONG_SIDE, LONG_SIDE))
         _paint(image, [turn_box(box, page.turned) for box in boxes])
@@ -63,7 +66,7 @@ def make(source: Source, masks: Sequence[str], max_pages: int, max_pixels: int) 
         lines += shown
         masked += len(boxes)
     if not pictures:
-        raise Unreadable("The document has no pages to be shown.", code="nothing_to_show")
+        raise Unreadable("The document has no page that may be shown.", code="nothing_to_show")
     whole = _as_pdf(pictures) if len(pictures) > 1 else b""
     return Copy(tuple(_as_jpeg(image) for image in pictures), whole, tuple(lines), masked)
 

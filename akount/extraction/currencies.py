@@ -75,9 +75,8 @@ def find_currency(document: Document, amounts: Sequence[Amount], total: Amount |
         code, count = votes.most_common(1)[0]
         cell, box = places.get(code) or next(iter(places.values()))
         sure = 95 if count >= 3 and len(votes) == 1 else 85 if count >= 3 else 70
-        if _is_shared(cell, code, document):
-            sure = 70
-        return Found(code, cell, box, sure)
+        signals = {"rivals": float(len(votes) > 1), "shared": float(_is_shared(cell, code, document))}
+        return Found(code, cell, box, sure, signals)
     return _currency_by_country(document)
 
 
@@ -149,6 +148,8 @@ def _currency_by_country(document: Document) -> Found | None:
         if f" {name} " in text:
             first = name.split()[0]
             cell = next((cell for cell in document.cells if first in cell.plain), document.cells[0])
-            return Found(code, cell, cell.box, 55)
+            return Found(code, cell, cell.box, 55, {"guess": 1.0})
     guess = countries.money_of(document)
-    return Found(guess, document.cells[0], document.cells[0].box, 50) if guess is not None and document.cells else None
+    return (
+        Found(guess, document.cells[0], document.cells[0].box, 50, {"guess": 1.0}) if guess is not None and document.cells else None
+    )

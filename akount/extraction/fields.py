@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from akount.extraction import (
     bands,
+    confidence,
     currencies,
     dates,
     headers,
@@ -33,7 +35,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
     fields, items, sums, warnings = _find_money(document, amounts, engine)
     total = sums.chosen.get("total")
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
-    _add(fields, "currency", currency, engine)
+    _add(fields, "currency", currency, document, engine)
     _add_dates(fields, document, currency.value if currency else None, engine)
     _add_parties(fields, document, engine, items)
     reading = Reading(
@@ -56,14 +58,20 @@ def _find_money(
     labelled = roles.label_amounts(document, amounts)
     sums = totals.find_sums(document, labelled, lines.line_sum(items))
     fields = {
-        name: Value(value, _weighed(sure, place.cell), _evidence(place.cell, place.box, place.text, engine))
+        name: Value(
+            value,
+            _weighed(name, sure, place.cell, document, sums.signals),
+            _evidence(place.cell, place.box, place.text, engine),
+        )
         for name, (value, place, sure) in sums.chosen.items()
     }
     if not items and document.scanned and "total" in fields:
         printed = [sums.chosen[name][0] for name in ("total", "net") if name in sums.chosen]
         items = tills.find_till_lines(document, amounts, printed)
         if items:
-            fields["total"] = replace(fields["total"], confidence=max(fields["total"].confidence, 90))
+            place, sure = sums.chosen["total"][1:]
+            signals = {**sums.signals, "till": 1.0, "bare": 0.0}
+            fields["total"] = replace(fields["total"], confidence=_weighed("total", sure, place.cell, document, signals))
     return fields, items, sums, suspicions.found(document, sums, labelled)
 
 
@@ -81,12 +89,14 @@ def _amount(sums: totals.Sums, name: str) -> Decimal | None:
     return sums.chosen[name][0] if name in sums.chosen else None
 
 
-def _add(fields: dict[str, Value], name: str, found: headers.Found | None, engine: str) -> None:
+def _add(fields: dict[str, Value], name: str, found: headers.Found | None, document: Document, engine: str) -> None:
     if found is not None:
         text = clean_text(found.value)
         if text:
             fields[name] = Value(
-                text, _weighed(found.confidence, found.cell), _evidence(found.cell, found.box, found.cell.text, engine)
+                text,
+                _weighed(name, found.confidence, found.cell, document, found.signals),
+                _evidence(found.cell, found.box, found.cell.text, engine),
             )
 
 
@@ -97,9 +107,9 @@ def _add_dates(fields: dict[str, Value], document: Document, currency: str | Non
         if one is not None:
             place = one.date
             evidence = _evidence(place.cell, place.box, place.text, engine)
-            fields[name] = Value(place.day, _weighed(one.confidence, place.cell), evidence)
-    _add(fields, "invoice_number", headers.find_number(document, found), engine)
-    _add(fields, "payment_terms", headers.find_terms(document), engine)
+            fields[name] = Value(place.day, _weighed(name, one.confidence, place.cell, document, one.signals), evidence)
+    _add(fields, "invoice_number", headers.find_number(document, found), document, engine)
+    _add(fields, "payment_terms", headers.find_terms(document), document, engine)
 
 
 def _add_parties(fields: dict[str, Value], document: Document, engine: str, items: list[lines.Item]) -> None:
@@ -107,12 +117,12 @@ def _add_parties(fields: dict[str, Value], document: Document, engine: str, item
     seller = parties.find_seller(document, buyer, _cells_of(document, items))
     if buyer is None and (items or not document.scanned):
         buyer = parties.find_addressee(document, seller)
-    _add(fields, "buyer_name", buyer, engine)
-    _add(fields, "seller_name", seller, engine)
+    _add(fields, "buyer_name", buyer, document, engine)
+    _add(fields, "seller_name", seller, document, engine)
     seller_id, buyer_id = identifiers.find_vat_ids(document, buyer)
-    _add(fields, "seller_vat_id", seller_id, engine)
-    _add(fields, "buyer_vat_id", buyer_id, engine)
-    _add(fields, "iban", identifiers.find_iban(document), engine)
+    _add(fields, "seller_vat_id", seller_id, document, engine)
+    _add(fields, "buyer_vat_id", buyer_id, document, engine)
+    _add(fields, "iban", identifiers.find_iban(document), document, engine)
 
 
 def _cells_of(document: Document, items: list[lines.Item]) -> set[Cell]:
@@ -128,10 +138,9 @@ def _evidence(cell: Cell, box: Box, text: str, engine: str) -> Evidence:
     return Evidence(cell.page, (x0, y0, x1, y1), clean_text(text, 200) or clean_text(cell.text, 200), engine)
 
 
-def _weighed(confidence: int, cell: Cell) -> int:
-    """A word that OCR itself doubts cannot be sure."""
-    doubt = max(0, 85 - cell.confidence)
-    return max(1, confidence - doubt // 2)
+def _weighed(name: str, rule: int, cell: Cell, document: Document, more: Mapping[str, float]) -> int:
+    """The confidence of a value, per cent."""
+    return confidence.per_cent(name, confidence.signals_of(rule, document.scanned, cell.confidence, more))
 
 
 def _signed(reading: Reading, document: Document) -> Reading:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from akount.extraction import labels
 from akount.extraction.dates import Date
@@ -21,6 +22,8 @@ class Found:
     cell: Cell
     box: Box
     confidence: int
+    signals: Mapping[str, float] = field(default_factory=dict)
+    """What else speaks for or against it, for `confidence.probability`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class FoundDate:
 
     date: Date
     confidence: int
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+
+LEAD = 2.0
+"""The most by which the best can lead: with more, or without a rival, it is as sure as it gets."""
+
+
+def lead_of(best: float, rivals: Iterable[float]) -> float:
+    """How far the best stands before its strongest rival, 0 to LEAD."""
+    return max(0.0, min(LEAD, best - max(rivals, default=best - LEAD)))
 
 
 # --- dates -------------------------------------------------------------------------------------------------------------
@@ -49,6 +62,7 @@ def find_dates(document: Document, found: Sequence[Date]) -> tuple[FoundDate | N
 
 def _issue_date(document: Document, scored: Sequence[tuple[Date, str, float]]) -> FoundDate | None:
     best: tuple[float, Date] | None = None
+    worths: dict[dt.date, float] = {}
     days = Counter(date.day for date, _, _ in scored)
     rows = max(1, len(document.rows))
     for date, role, score in scored:
@@ -59,12 +73,20 @@ def _issue_date(document: Document, scored: Sequence[tuple[Date, str, float]]) -
             worth += 0.5
         if date.short_year:
             worth -= 0.15
+        worths[date.day] = max(worth, worths.get(date.day, worth))
         if best is None or worth > best[0]:
             best = (worth, date)
     if best is None:
         return None
-    confidence = min(95, int(25 + 18 * best[0]))
-    return FoundDate(best[1], confidence if best[1].certain else min(confidence, 75))
+    chosen = best[1]
+    lead = lead_of(best[0], (worth for day, worth in worths.items() if day != chosen.day))
+    signals = {
+        "lead": lead,
+        "alone": float(len(worths) == 1),
+        "ambiguous": float(not chosen.certain),
+        "short": float(chosen.short_year),
+    }
+    return FoundDate(chosen, min(95, int(25 + 18 * best[0])), signals)
 
 
 def _date_role(document: Document, date: Date) -> tuple[str, float]:
@@ -144,6 +166,7 @@ def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None
     """The number of the document by the labels for it: behind the label, right of it or under it."""
     taken = {id(date.cell): date for date in found_dates}
     best: tuple[float, Found] | None = None
+    scores: dict[str, float] = {}
     rows = max(1, len(document.rows))
     for cell in document.cells:
         for label in labels.find(cell.label_text, "number"):
@@ -151,12 +174,15 @@ def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None
                 continue
             for worth, candidate in _numbers_for(document, cell, label, taken):
                 score = worth + 0.6 * (1 - cell.row / rows)
+                scores[candidate.value] = max(score, scores.get(candidate.value, score))
                 if best is None or score > best[0]:
                     best = (score, candidate)
     if best is None:
         return None
     score, found = best
-    return Found(found.value, found.cell, found.box, min(found.confidence, max(20, min(95, int(22 * score)))))
+    lead = lead_of(score, (other for value, other in scores.items() if value != found.value))
+    signals = {"lead": lead, "short": float(len(found.value) < 3), "plain": float(found.value.isdigit())}
+    return replace(found, confidence=min(found.confidence, max(20, min(95, int(22 * score)))), signals=signals)
 
 
 def _of_the_number(text: str, label: labels.Label) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
-from akount.extraction.headers import Found
+from akount.extraction.headers import Found, lead_of
 from akount.extraction.layout import Cell, Document, plain, unaccented
 from akount.readings import Box
 
@@ -76,7 +77,10 @@ def find_seller(document: Document, buyer: Found | None, inside: Collection[Cell
         return None
     best = max(scores, key=lambda key: scores[key])
     found = places[best]
-    return Found(found.value, found.cell, found.box, max(15, min(90, int(14 * scores[best]))))
+    # a name within another is no rival of it
+    rivals = (score for key, score in scores.items() if key not in best and best not in key)
+    signals = {"lead": lead_of(scores[best], rivals), "firm": float(_is_firm(found.value))}
+    return replace(found, confidence=max(15, min(90, int(14 * scores[best]))), signals=signals)
 
 
 def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tuple[float, Found]]:

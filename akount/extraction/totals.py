@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from akount.extraction import labels
+from akount.extraction.headers import lead_of
 from akount.extraction.layout import Document
 from akount.extraction.money import Amount
 from akount.extraction.roles import Labelled
@@ -83,6 +84,8 @@ class Sums:
     """The chosen amounts, each with the place it was read from and a confidence 0-100."""
 
     chosen: dict[str, tuple[Decimal, Amount, int]]
+    signals: dict[str, float] = field(default_factory=dict)
+    """What speaks for the total: the reasons for it and its lead over the next candidate."""
 
 
 def _label_score(one: Labelled) -> float:
@@ -104,7 +107,14 @@ def find_sums(document: Document, labelled: Sequence[Labelled], line_sum: Decima
     chosen = {"total": (total.value, total.best.amount, _total_confidence(total, candidates))}
     chosen.update(_net_and_tax(total.value, labelled, chosen["total"][2]))
     chosen.update(_others(total.value, labelled, chosen["total"]))
-    return Sums(chosen)
+    return Sums(chosen, _signals(total, candidates, chosen))
+
+
+def _signals(total: Candidate, candidates: dict[Decimal, Candidate], chosen: Mapping[str, object]) -> dict[str, float]:
+    lead = lead_of(total.score, (one.score for one in candidates.values() if one is not total))
+    bare = not total.reasons - {"largest", "repeated"}
+    known = {"lead": lead, "parts": float("net" in chosen and "tax" in chosen), "bare": float(bare)}
+    return dict.fromkeys(total.reasons, 1.0) | known
 
 
 def _candidates(labelled: Sequence[Labelled]) -> dict[Decimal, Candidate]:

@@ -22,6 +22,8 @@ WINDOW = 5
 PIECE = 48
 """Characters of such a piece that are looked at."""
 NAME_LINES = 2
+GLUED = 6
+"""Letters and digits from which on a text is hardly part of another by chance."""
 
 _NUMBER = re.compile(r"[\d.,'’\s]{0,24}\d[\d.,'’\s]{0,24}")
 _AROUND = re.compile(r"^[^\d]{0,6}|[^\d]{0,6}$")
@@ -89,8 +91,8 @@ class Words:
         if not wanted:
             return None
         for at, line in enumerate(self._lines):
-            near = self._lines[at : at + NAME_LINES]
-            if wanted in _squashed(" ".join(one.text for one in near)):
+            near = [word for one in self._lines[at : at + NAME_LINES] for word in one.words]
+            if _stands_in(wanted, [_squashed(word.text) for word in near]):
                 return Place(line.page, union(word.box for word in line.words), line.text)
         return None
 
@@ -114,6 +116,21 @@ def _pieces(line: Line) -> Iterator[tuple[Cell, Place]]:
             piece = Cell(words, line.page)
             if len(piece.text) <= PIECE and any(c.isdigit() for c in piece.text):
                 yield piece, Place(line.page, piece.box, piece.text)
+
+
+def _stands_in(wanted: str, words: Sequence[str]) -> bool:
+    """Whether whole words make up what is wanted; what is long may also be glued to others, as a number to its label."""
+    if len(wanted) >= GLUED and wanted in "".join(words):
+        return True
+    for start in range(len(words)):
+        made = ""
+        for word in words[start:]:
+            made += word
+            if made == wanted:
+                return True
+            if not wanted.startswith(made):
+                break
+    return False
 
 
 def _squashed(text: str) -> str:

@@ -26,7 +26,7 @@ def test_positions_that_add_up_are_read() -> None:
         ("Green tea", None, None, Decimal("3.50")),
         ("Bread rolls", Decimal(3), Decimal("0.75"), Decimal("2.25")),
     ]
-    assert reading.fields["total"].confidence >= 90
+    assert reading.fields["total"].confidence >= 80
 
 
 def test_positions_that_do_not_add_up_are_left_out() -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from reportlab.lib.colors import white
 from reportlab.pdfgen.canvas import Canvas
 
+from akount.errors import Unreadable
 from akount.extraction import copies
 from akount.extraction.copies import copy_from_json, copy_to_json
 from akount.extraction.redaction import BANK_ACCOUNTS, CARDS, MASKED, MASKS, NATIONAL_IDS, personal_words
@@ -104,6 +105,28 @@ def test_the_file_itself_its_metadata_and_hidden_words_are_not_in_it() -> None:
     everything = copy.document + b"".join(copy.pictures) + "".join(line.text for line in copy.lines).encode()
     for part in (b"Author-in-the-metadata", b"Hidden", b"4111", b"Cedar & Quill (", b"/Font"):
         assert part not in everything
+
+
+def test_a_page_without_words_is_left_out_while_anything_is_to_be_masked() -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1)
+    canvas.drawString(40, 340, "Cedar & Quill, invoice 7 of 14 March 2025")
+    canvas.showPage()
+    canvas.showPage()
+    canvas.save()
+    source = Source(out.getvalue(), "application/pdf")
+    assert len(copies.make(source, MASKS, 5, 60_000_000).pictures) == 1
+    assert len(copies.make(source, (), 5, 60_000_000).pictures) == 2
+
+
+def test_where_no_page_may_be_shown_there_is_no_copy() -> None:
+    with Image.new("RGB", (400, 400), "white") as blank:
+        out = io.BytesIO()
+        blank.save(out, "PNG")
+    for source in (Source(out.getvalue(), "image/png"), Source(b"<Invoice/>", "application/xml")):
+        with pytest.raises(Unreadable) as refused:
+            copies.make(source, MASKS, 5, 60_000_000)
+        assert refused.value.code == "nothing_to_show"
 
 
 def test_a_copy_survives_the_pipe_and_what_is_none_is_refused() -> None:

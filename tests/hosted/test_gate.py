@@ -4,6 +4,8 @@ import datetime as dt
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from sqlalchemy import update
 from akount.hosted import gate, opinions
 from akount.hosted.gate import Ticket, Wish
 from akount.hosted.refusals import NotAnswered
-from akount.lifecycle import Runtime
+from akount.lifecycle import Runtime, open_runtime
 from akount.models import HostedBreaker, HostedCall, HostedSpending, Job, JobStatus
 from fakes import FakeReader
 from make import reading, submitted
@@ -93,6 +95,31 @@ def test_a_hundred_documents_at_once_against_a_budget_for_forty_make_exactly_for
     assert {(job.status, job.attempts) for job in rows(runtime, Job)} == {(JobStatus.COMPLETED, 1)}
     (spending,) = rows(runtime, HostedSpending)
     assert (spending.spent, spending.reserved) == (40 * 3_000, 0)
+
+
+def test_after_five_failures_over_three_workers_nobody_calls(
+    shared: str, runtime: Runtime, people: People, tmp_path: Path, server: Provider
+) -> None:
+    """Each worker has a runtime of its own, as processes have; one call at a time, so that none is under way at the fifth."""
+    decided(runtime, people.ada, "mistral")
+    server.act = says(500, {})
+    jobs = [submitted(runtime, people.ada).id for _ in range(9)]
+    with ExitStack() as stack:
+        settings = replace(runtime.settings, hosted_calls_at_once=1)
+        workers = [stack.enter_context(closing(open_runtime(settings))) for _ in range(3)]
+
+        def work(worker: Runtime) -> None:
+            for job in jobs:  # whichever is next: the bell does not say
+                process(worker, job, FakeReader(reading(), printed(reading())))
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert len(server.heard) == gate.FAILURES
+    assert {job.status for job in rows(runtime, Job)} == {JobStatus.COMPLETED}
+    assert refused(runtime, people, jobs[0]) == "hosted_breaker_open"
 
 
 def test_what_is_set_aside_counts_until_it_is_settled(runtime: Runtime, people: People, job_id: uuid.UUID) -> None:

@@ -35,6 +35,7 @@ def test_the_command_line_makes_a_policy_step_by_step(tmp_path: Path) -> None:
     said = shell("tenant", "hosted", tenant, "--engine", "mistral", "--budget", "20")
     assert "mistral, when the local engines are less sure than 80" in said
     assert "masked: cards, national_ids, bank_accounts; budget: 20.00 USD a month" in said
+    assert "mistral is not set up (MISTRAL_… in the settings)" in said
     said = shell("tenant", "hosted", tenant, "--when", "always", "--mask", "cards")
     assert "mistral, always; masked: cards; budget: 20.00 USD" in said
     assert "No document is shown" in shell("tenant", "hosted", tenant, "--when", "never")

@@ -39,6 +39,15 @@ def test_a_value_that_is_not_printed_is_not_found(value: object) -> None:
     assert Words(lines("Invoice INV-42 of 2025-03-14\nTotal EUR 119.00")).find(value) is None  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("value", ["7", "A-1", "INV", "Mill", "T-20"])
+def test_a_part_of_a_longer_word_is_not_the_value(value: str) -> None:
+    assert Words(lines("Invoice INV-1742 A-17\nMilling 2000 parts T-2000")).find(value) is None
+
+
+def test_a_number_that_is_glued_to_its_label_is_found() -> None:
+    assert Words(lines("Invoice No.INV-2025-42")).find("INV-2025-42")
+
+
 def test_a_name_over_two_rows_is_found() -> None:
     assert Words(lines("Larkfield\nStudio Ltd")).find("Larkfield Studio Ltd")
 

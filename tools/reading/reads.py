@@ -9,7 +9,7 @@ import json
 import os
 import pickle
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from akount import intake
 from akount.errors import AkountError, UnsupportedType
-from akount.extraction import engines, ocr
+from akount.extraction import confidence, engines, ocr
 from akount.extraction.layout import Page
 from akount.kinds import DEFAULT_KIND, KINDS
 from akount.readings import Reading, Source, reading_from_json, reading_to_json
@@ -53,6 +53,8 @@ class Outcome:
     reading: Reading | None
     error: str
     seconds: float
+    signals: dict[str, dict[str, float]]
+    """Field -> what spoke for its value, as `confidence.per_cent` was told."""
 
 
 def cases(folders: Iterable[Path]) -> list[Case]:
@@ -69,13 +71,21 @@ def read_all(wanted: Sequence[Case], keep: Path | None = None, processes: int | 
     """The outcome of each case; `keep` is a folder for what OCR found."""
     with ProcessPoolExecutor(processes or os.cpu_count(), initializer=_prepare, initargs=(keep,)) as pool:
         raw = pool.map(_read, [case.path for case in wanted], chunksize=4)
-        return [Outcome(None if said is None else reading_from_json(said), error, seconds) for said, error, seconds in raw]
+        return [Outcome(None if said is None else reading_from_json(said), *rest) for said, *rest in raw]
 
 
 _extra_seconds = 0.0
+_signals: dict[str, dict[str, float]] = {}
 
 
 def _prepare(keep: Path | None) -> None:
+    judge = confidence.per_cent
+
+    def noted(field: str, signals: Mapping[str, float]) -> int:
+        _signals[field] = dict(signals)
+        return judge(field, signals)
+
+    confidence.per_cent = noted
     if keep is None:
         engines.warm()
         return
@@ -99,8 +109,9 @@ def _prepare(keep: Path | None) -> None:
     ocr.read_image = kept
 
 
-def _read(path: Path) -> tuple[Any, str, float]:
-    """(reading as JSON, code of the refusal, seconds), as it goes over the pipe."""
+def _read(path: Path) -> tuple[Any, str, float, dict[str, dict[str, float]]]:
+    """(reading as JSON, code of the refusal, seconds, signals), as it goes over the pipe."""
+    _signals.clear()
     global _extra_seconds  # noqa: PLW0603
     _extra_seconds = 0.0
     started = time.process_time()
@@ -112,4 +123,4 @@ def _read(path: Path) -> tuple[Any, str, float]:
         said, error = reading_to_json(engines.read_source(Source(data, media_type))), ""
     except AkountError as refusal:
         said, error = None, refusal.code
-    return json.loads(json.dumps(said)), error, time.process_time() - started + _extra_seconds
+    return json.loads(json.dumps(said)), error, time.process_time() - started + _extra_seconds, dict(_signals)

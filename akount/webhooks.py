@@ -177,7 +177,7 @@ def take(session: Session, limit: int) -> list[Parcel]:
     leased = update(Delivery).where(Delivery.id.in_(free)).values(due_at=at + LEASE, attempts=Delivery.attempts + 1)
     session.execute(leased)
     both = select(Delivery, Webhook).join(Webhook, Webhook.id == Delivery.webhook_id).where(Delivery.id.in_(free))
-    return [_parcel(delivery, webhook) for delivery, webhook in session.execute(both)]
+    return [_parcel(delivery, webhook) for delivery, webhook in session.execute(both.order_by(Delivery.created_at))]
 
 
 def _parcel(delivery: Delivery, webhook: Webhook) -> Parcel:

@@ -77,7 +77,7 @@ def ask(request: Request, seconds: float, *, method: str = "POST") -> dict[str, 
     timer.start()
     try:
         status, headers, content = _exchange(line, method, request, seconds)
-    except (requests.RequestException, HTTPError, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:  # ValueError: a key that fits no header
         _lost(error, late=line.late)
     finally:
         timer.cancel()

@@ -273,6 +273,9 @@ class Settings:
     alert_oldest_wait_seconds: int = setting(_number(), 300, "a document that waits longer raises an alert")
     alert_dead_letters_per_hour: int = setting(_number(), 10, "so many failed documents of a queue in an hour raise one")
     alert_remind_hours: int = setting(_number(), 6, "what goes on is told again after so long")
+    webhook_private_addresses: bool = setting(
+        Switch(), False, "tenants' webhooks may go to addresses of the own network, and by plain http; never in production"
+    )
     alert_webhook_url: str = setting(
         _text(_url("https", "http")), "", "where alerts are sent as JSON by POST; empty: nowhere", secret=True
     )
@@ -452,6 +455,9 @@ def _unsafe(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         "MISTRAL_URL": safety.url_faults(settings.mistral_url),
         "ANTHROPIC_URL": safety.url_faults(settings.anthropic_url),
         "ALERT_WEBHOOK_URL": safety.url_faults(settings.alert_webhook_url),
+        "WEBHOOK_PRIVATE_ADDRESSES": (
+            ["Must be off in production: tenants could reach into its network."] if settings.webhook_private_addresses else []
+        ),
         "CORS_ORIGINS": safety.origin_faults(settings.cors_origins),
         "REDIS_TLS_VERIFY": [] if settings.redis_tls_verify else ["Must not be off in production; give REDIS_TLS_CA_FILE instead."],
     }

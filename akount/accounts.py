@@ -29,7 +29,7 @@ class Permission(enum.StrEnum):
     ERASE = "erase"
     "erase a document and what was read from it"
     SETTINGS = "settings"
-    "change how the tenant's records are routed"
+    "change how the tenant's records are routed, and who is told of them"
     AUDIT = "audit"
     "read the log of the machine's decisions"
     OPERATE = "operate"

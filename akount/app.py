@@ -6,7 +6,7 @@ from flask import Flask
 
 from akount import connections, edge, health, monitoring, throttle
 from akount.admin import console
-from akount.api import decisions, documents, guards, jobs, keys, openapi, problems, records, session, system, uploads
+from akount.api import decisions, documents, guards, jobs, keys, openapi, problems, records, session, system, uploads, webhooks
 from akount.identity import clerk
 from akount.identity.throttle import Throttle
 from akount.kinds import KINDS
@@ -57,6 +57,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(system.bp, url_prefix="/api/system")
     app.register_blueprint(keys.bp, url_prefix="/api/system/keys")
     app.register_blueprint(decisions.bp, url_prefix="/api/system/decisions")
+    app.register_blueprint(webhooks.bp, url_prefix="/api/system/webhooks")
     app.register_blueprint(documents.bp, url_prefix="/api/documents")
     app.register_blueprint(session.bp, url_prefix="/api/session")
     app.register_blueprint(openapi.bp, url_prefix="/api")

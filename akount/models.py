@@ -50,10 +50,19 @@ _REVIEW = "status IN ('needs_review', 'manual_entry')"
 _OPEN = "ended_at IS NULL"
 _NOBODYS = "tenant_id IS NULL"
 _DELAYED = "status = 'delayed'"
+_PENDING = "status = 'pending'"
 _DEAD = "status = 'failed' AND discarded_at IS NULL"
 "the jobs that partial indexes are about: each stays as small as its question, and a job that moves on leaves it"
 
 TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class DeliveryStatus(enum.StrEnum):
+    """Where a message to a webhook stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # after the last attempt
 
 
 class RecordStatus(enum.StrEnum):
@@ -776,6 +785,47 @@ class Decision(Base):
     cost: Mapped[int] = mapped_column(BigInteger, default=0)
     "in millionths of a US dollar; 0 for local engines"
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Webhook(Base):
+    """An address of a tenant's own system that is told of records (webhooks.py)."""
+
+    __tablename__ = "webhooks"
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[Any]]
+    generation: Mapped[int] = mapped_column(default=1)
+    "grows with each new secret, which is derived from it"
+    created_by: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    removed_at: Mapped[dt.datetime | None]
+    "it is told nothing any more; what it was told can still be looked at"
+
+
+class Delivery(Base):
+    """A message to a webhook, and how far it is."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_due", "due_at", sqlite_where=text(_PENDING), postgresql_where=text(_PENDING)),
+        Index("ix_deliveries_list", "webhook_id", "created_at"),
+    )
+    id: Mapped[uuid.UUID] = _id()
+    tenant_id: Mapped[uuid.UUID] = _tenant()
+    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhooks.id"))
+    event: Mapped[str] = mapped_column(String(40))
+    record_id: Mapped[uuid.UUID]
+    "which may be gone by now"
+    body: Mapped[dict[str, Any]]
+    status: Mapped[DeliveryStatus] = mapped_column(_enum(DeliveryStatus), default=DeliveryStatus.PENDING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[dt.datetime] = mapped_column(default=now)
+    "when it is tried next; while a courier has it, when another may take it"
+    last_status: Mapped[int | None]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    ended_at: Mapped[dt.datetime | None]
 
 
 class AuditEntry(Base):

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from akount import logs
 from akount.db import now
-from akount.errors import Unavailable
+from akount.errors import AkountError, Unavailable
 from config import Settings
 
 log = logs.get(__name__)
@@ -34,6 +34,7 @@ TIMEOUT = 4.0
 """Seconds for each step of a delivery."""
 PATIENCE = 8.0
 """Seconds for the whole of one."""
+Answer = TypeVar("Answer")
 SIGNATURE = "X-Akount-Signature"
 
 
@@ -62,7 +63,7 @@ def ways(settings: Settings) -> dict[str, Callable[[Notice], None]]:
 def send(settings: Settings, way: str, notice: Notice) -> bool:
     """Sends a notice one way. Answers whether it arrived."""
     try:
-        _within(PATIENCE, lambda: ways(settings)[way](notice))
+        within(PATIENCE, lambda: ways(settings)[way](notice))
     except Unavailable as error:
         log.warning("notice not delivered", way=way, notice=notice.id, detail=error.detail)
         return False
@@ -128,22 +129,21 @@ def _mail_server(settings: Settings) -> smtplib.SMTP:
     return server
 
 
-def _within(seconds: float, deliver: Callable[[], None]) -> None:
+def within(seconds: float, deliver: Callable[[], Answer]) -> Answer:
     """Whoever answers a byte a second holds nobody up: the sender is left behind. Raises Unavailable."""
-    outcome: list[Unavailable | None] = []
+    outcome: list[Answer | AkountError] = []
 
     def run() -> None:
         try:
-            deliver()
-        except Unavailable as error:
+            outcome.append(deliver())
+        except AkountError as error:
             outcome.append(error)
-        else:
-            outcome.append(None)
 
     sender = threading.Thread(target=run, name="notice", daemon=True)
     sender.start()
     sender.join(seconds)
     if not outcome:
         raise Unavailable("It took too long.")
-    if outcome[0] is not None:
+    if isinstance(outcome[0], AkountError):
         raise outcome[0]
+    return outcome[0]

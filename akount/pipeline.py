@@ -19,7 +19,7 @@ from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from akount import backlog, drafts, ledger, lessons, logs, metrics, workers
+from akount import backlog, drafts, ledger, lessons, logs, metrics, webhooks, workers
 from akount.db import now
 from akount.errors import AkountError, Unreadable
 from akount.extraction.copies import Copy
@@ -30,6 +30,7 @@ from akount.lifecycle import Runtime
 from akount.models import Document, Membership, Tenant
 from akount.readings import Reading
 from akount.routing import STATUS, route
+from akount.webhooks import Event
 
 log = logs.get(__name__)
 
@@ -319,6 +320,7 @@ def _book(runtime: Runtime, given: Assignment, kind: Kind, judgement: drafts.Jud
         }
         ledger.finish(session, given.held, result)
         drafts.write(session, given.document, given.held, kind, verdict, record_id=record_id)
+        webhooks.tell_by_id(session, Event.CREATED, given.document.tenant_id, record_id)
     return result
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from akount import corrections, counterparties, lessons
+from akount import corrections, counterparties, lessons, webhooks
 from akount.accounts import Call, note
 from akount.db import now
 from akount.errors import Conflict, PreconditionFailed
@@ -22,6 +22,7 @@ from akount.kinds import Kind
 from akount.lifecycle import Runtime
 from akount.models import Record, RecordStatus
 from akount.records import none_such
+from akount.webhooks import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def approve(runtime: Runtime, call: Call, which: Which, reason: str = "") -> Rec
         if missing:
             raise Conflict(f"Before it can be approved somebody must enter: {', '.join(missing)}.", code="record_incomplete")
         _decide(session, call, record, RecordStatus.APPROVED, reason)
+        webhooks.tell(session, Event.APPROVED, record)
         _learn(session, record, which.kind)
     return record
 
@@ -74,6 +76,7 @@ def reject(runtime: Runtime, call: Call, which: Which, reason: str = "") -> Reco
     with runtime.database.transaction() as session:
         record = _take(session, call, which, *OPEN)
         _decide(session, call, record, RecordStatus.REJECTED, reason)
+        webhooks.tell(session, Event.REJECTED, record)
     return record
 
 

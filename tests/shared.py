@@ -13,6 +13,7 @@ from akount.models import (
     Counterparty,
     CounterpartyAccount,
     Decision,
+    Delivery,
     Document,
     FailureNote,
     HistoryRow,
@@ -29,6 +30,7 @@ from akount.models import (
     RecordLine,
     Schedule,
     Usage,
+    Webhook,
     WorkerProcess,
 )
 from conftest import postgres_copy
@@ -37,6 +39,8 @@ WORK: tuple[type[Base], ...] = (
     Alert,
     Operation,
     Usage,
+    Delivery,
+    Webhook,
     Lesson,
     Correction,
     FailureNote,

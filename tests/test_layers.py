@@ -13,7 +13,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "connections", "currencies", "fingerprints", "metrics", "pages", "processes", "sheets"),
+    ("db", "readings", "addresses", "connections", "currencies", "fingerprints", "metrics", "pages", "processes", "sheets"),
     ("checks", "distributions", "exposition", "models"),
     ("ledger", "backlog", "audit", "counterparties", "duplicates", "kinds", "routing", "storage"),
     (
@@ -30,13 +30,13 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "watch",
         "pools",
     ),
-    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "workers"),
+    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "webhooks", "workers"),
     ("census", "identity", "lifecycle"),
     ("hosted",),
     ("alerts", "pipeline", "vitals"),
     ("tasks", "supervisor", "webserver"),
     ("records", "documents"),
-    ("scans", "decisions", "dossiers", "listing", "review", "edge", "offline", "demo", "doctor"),
+    ("scans", "decisions", "dossiers", "listing", "review", "edge", "offline", "bulk", "demo", "doctor"),
     ("tenancy",),
     ("api",),
     ("admin",),
@@ -152,7 +152,7 @@ def test_the_web_server_stays_in_its_room() -> None:
 
 
 def test_only_these_speak_to_others_over_http() -> None:
-    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo"}
+    assert users("requests") | users("urllib3") <= {"hosted.wire", "identity.clerk", "demo", "bulk"}
 
 
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:

@@ -15,6 +15,7 @@ from akount.dossiers import Dossier
 from akount.kinds import Kind
 from akount.readings import MAX_DIGITS, MAX_LINES, clean_text
 from akount.routing import Route
+from akount.webhooks import Event
 
 FORMATS = ("csv", "json")
 OLDEST, LATEST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
@@ -207,6 +208,64 @@ class UsageSchema(Schema):
     used = fields.Integer()
     max_bytes = fields.Integer(attribute="allowance.size", data_key="maxBytes")
     resets_at = Instant(data_key="resetsAt")
+
+
+class WebhookBody(Schema):
+    """A webhook that is wanted."""
+
+    url = fields.String(required=True, validate=validate.Length(1, 2000))
+    events = fields.List(fields.Enum(Event, by_value=True), load_default=lambda: [*Event], validate=validate.Length(1, len(Event)))
+
+
+class WebhookSchema(Schema):
+    """A webhook, without its secret."""
+
+    id = fields.UUID()
+    url = fields.String()
+    events = fields.List(fields.String())
+    created_by = fields.String(data_key="createdBy")
+    created_at = Instant(data_key="createdAt")
+
+
+class NewWebhookSchema(WebhookSchema):
+    """A webhook with the secret that its messages are signed with."""
+
+    secret = fields.String()
+
+
+class WebhookListSchema(Schema):
+    """The webhooks of a tenant."""
+
+    items = fields.List(fields.Nested(WebhookSchema))
+
+
+class DeliveryQuery(Input):
+    """Which page of deliveries."""
+
+    cursor = fields.String(load_default=None, validate=validate.Length(max=500))
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+
+
+class DeliverySchema(Schema):
+    """A message to a webhook, and how far it is."""
+
+    id = fields.UUID()
+    event = fields.String()
+    record_id = fields.UUID(data_key="recordId")
+    status = fields.String()
+    attempts = fields.Integer()
+    due_at = Instant(data_key="nextAttemptAt")
+    last_status = fields.Integer(data_key="lastStatus", allow_none=True)
+    last_error = fields.String(data_key="lastError", allow_none=True)
+    created_at = Instant(data_key="createdAt")
+    ended_at = Instant(data_key="endedAt", allow_none=True)
+
+
+class DeliveryPageSchema(Schema):
+    """A page of deliveries."""
+
+    items = fields.List(fields.Nested(DeliverySchema))
+    next_cursor = fields.String(data_key="nextCursor", allow_none=True)
 
 
 class ConsentChangeSchema(Schema):

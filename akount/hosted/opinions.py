@@ -102,7 +102,7 @@ def consult(runtime: Runtime, copier: Copier, case: Case, local: Reading | Unrea
 def _policy_for(runtime: Runtime, case: Case, local: Reading | Unreadable) -> Policy | None:
     """The tenant's policy, where it says that this document is to be shown, and the uploader has agreed; asked for afresh."""
     configured = providers.configured(runtime.settings)
-    if not configured or not _may_help(case, local):
+    if not configured or not _may_help(case, local, runtime.settings.hosted_max_pages):
         return None
     with runtime.database.snapshot() as session:
         policy = policies.policy_of(session, case.document.tenant_id)
@@ -112,11 +112,11 @@ def _policy_for(runtime: Runtime, case: Case, local: Reading | Unreadable) -> Po
     return policy if policy.wants(sure) else None
 
 
-def _may_help(case: Case, local: Reading | Unreadable) -> bool:
-    """Not with XML, which is exact and has no pages, and not with a file that is not well."""
+def _may_help(case: Case, local: Reading | Unreadable, max_pages: int) -> bool:
+    """Not with XML, which is exact and has no pages, not with many pages, and not with a file that is not well."""
     if isinstance(local, Unreadable):
         return local.code in WORTH_ASKING
-    return local.engine != "einvoice" and not case.document.media_type.endswith("xml")
+    return local.engine != "einvoice" and not case.document.media_type.endswith("xml") and local.pages <= max_pages
 
 
 def _alone(local: Reading | Unreadable, engine: str, refusal: NotAnswered) -> Opinion:

@@ -77,7 +77,7 @@ def ask(request: Request, seconds: float, *, method: str = "POST") -> dict[str, 
     timer.start()
     try:
         status, headers, content = _exchange(line, method, request, seconds)
-    except (requests.RequestException, HTTPError, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:  # ValueError: a key that fits no header
         _lost(error, late=line.late)
     finally:
         timer.cancel()
@@ -116,9 +116,9 @@ def _as_it_is(request: Any) -> Any:
 
 
 def _lost(error: Exception, *, late: bool) -> Never:
-    """Nobody knows whether the engine has worked and what that costs, unless it was never reached."""
+    """Nobody knows whether the engine has worked and what that costs, unless it was never reached, or nothing could be sent."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
-    never_reached = isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
+    never_reached = isinstance(error, (requests.ConnectTimeout, ValueError)) or isinstance(cause, NewConnectionError)
     late = late or isinstance(error, requests.Timeout)
     why, code = ("it did not answer in time", "hosted_timed_out") if late else ("the connection broke", "hosted_cut_off")
     raise NotAnswered(why, code, passing=True, blames=True, cost=0 if never_reached else None) from None

@@ -24,6 +24,7 @@ from akount.lifecycle import CLOSE_SECONDS, Runtime, in_time, open_runtime, pati
 from akount.pipeline import Reader
 from akount.processes import STOP_SIGNALS, die_with_parent, leave
 from akount.tasks import queues, scan, upkeep
+from akount.tasks.courier import Courier
 from config import Settings
 
 log = logs.get(__name__)
@@ -239,6 +240,9 @@ class Sweeper(Scheduler):  # type: ignore[misc]
         exposition.serve(self._settings)
         self._runtime = open_runtime(self._settings, pools.SWEEPER)
         self._runtime.hang(queues.Bell(self._settings, self.huey.name))
+        courier = Courier(self._runtime)
+        courier.start()
+        self._runtime.on_close("courier", courier.stop)
 
     def loop(self, now: Any = None) -> None:  # noqa: ARG002  Huey's own tests give a time
         """One sweep and what else is due, then a pause."""

@@ -9,7 +9,7 @@ from itertools import islice
 
 from sqlalchemy import select
 
-from akount import alerts, backlog, history, idempotency, ledger, logs, operations, schedules, workers
+from akount import alerts, backlog, history, idempotency, ledger, logs, operations, schedules, webhooks, workers
 from akount.db import now
 from akount.errors import Unavailable
 from akount.identity import sessions
@@ -67,6 +67,7 @@ def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dic
         )
         forgotten = workers.forget(session)
         idempotency.forget(session)
+        webhooks.forget(session)
         sessions.forget(session)
         history.prune(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE, stopping)

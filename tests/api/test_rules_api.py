@@ -15,14 +15,14 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 import config
-from akount import accounts, scans
+from akount import accounts, scans, webhooks
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
 from akount.identity import keys
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters
 from akount.lifecycle import Runtime
-from akount.models import ApiKey, Record, Role
+from akount.models import ApiKey, Delivery, Record, Role
 from akount.operations import Action
 from clerk import Endpoint
 from make import submitted
@@ -42,6 +42,7 @@ OWN_BUSINESS = EXPORTS | {
     "GET /api/system/consent",
     "GET /api/system/routing",
     "GET /api/system/usage",
+    "GET /api/system/webhooks",
     "GET /api/system/consent/history",
     "GET /api/system/keys",
     "GET /api/session",
@@ -147,6 +148,13 @@ def things_of(runtime: Runtime, owner: Person) -> dict[str, uuid.UUID]:
             ids[f"{kind.name}record_id"] = session.scalars(select(Record.id).where(Record.job_id == job.id)).one()
         ids |= {"job_id": job.id, "document_id": job.document_id}
     worker.stop()
+    with runtime.database.transaction() as session:
+        events = [*webhooks.Event]
+        ids["webhook_id"] = webhooks.add(session, owner.call, "https://example.com/hook", events, private=False).id
+        record = session.get_one(Record, next(i for name, i in ids.items() if name.endswith("record_id")))
+        webhooks.tell(session, webhooks.Event.CREATED, record)
+        session.flush()
+        ids["delivery_id"] = session.scalars(select(Delivery.id).where(Delivery.webhook_id == ids["webhook_id"])).one()
     ids["operation_id"] = scans.start_operation(runtime, owner.call, Action.RETRY, DeadLetters(), "").id
     with runtime.database.transaction() as session:
         ids["key_id"] = keys.add(session, owner.actor.tenant, Role.VIEWER, "spare")[0].id

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -107,8 +108,6 @@ def test_a_tenant_without_a_policy_sends_nothing(runtime: Runtime, people: Peopl
 
 
 def test_an_e_invoice_is_exact_and_not_shown(runtime: Runtime, people: People, provider: Provider) -> None:
-    from dataclasses import replace
-
     decided(runtime, people.ada, "mistral")
     read(runtime, people.ada, replace(reading(), engine="einvoice"))
     assert provider.heard == []
@@ -274,6 +273,28 @@ def test_a_redirect_takes_no_key_elsewhere(runtime: Runtime, people: People, pro
         assert elsewhere.heard == []
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"MISTRAL_URL": "http://127.0.0.1:9"},
+        {"MISTRAL_API_KEY": "a\u2028b"},
+        {"MISTRAL_URL": "http://[::1"},
+    ],
+    ids=["nobody there", "a key of two lines", "no address"],
+)
+def test_what_was_never_sent_costs_nothing(shared: str, tmp_path: Path, provider: Provider, environ: dict[str, str]) -> None:
+    with opened(shared, tmp_path, provider) as runtime:
+        people = settle_in(runtime.database, unique=True)
+        agrees(runtime, people.ada)
+        decided(runtime, people.ada, "mistral")
+        changed = {name.lower(): value for name, value in environ.items()}
+        runtime.settings = replace(runtime.settings, **changed)
+        record = record_of(runtime, read(runtime, people.ada, reading()))
+        assert record.engine == "fake"
+        (call,) = rows(runtime, HostedCall)
+        assert (call.outcome, call.cost) == ("hosted_cut_off", 0)
+
+
 # --- consent ---
 
 
@@ -372,8 +393,6 @@ def test_a_document_of_many_pages_is_not_sent(shared: str, tmp_path: Path, provi
 
         class Long(FakeReader):
             def copy(self, *args: object) -> object:  # type: ignore[override]
-                from dataclasses import replace
-
                 made = super().copy(*args)  # type: ignore[arg-type]
                 return replace(made, pictures=made.pictures * 2)
 
@@ -384,8 +403,6 @@ def test_a_document_of_many_pages_is_not_sent(shared: str, tmp_path: Path, provi
 def test_the_local_positions_are_kept_and_those_of_the_model_fill_a_gap(
     runtime: Runtime, people: People, provider: Provider
 ) -> None:
-    from dataclasses import replace
-
     decided(runtime, people.ada, "mistral")
     said = {"description": "Chairs", "quantity": "2", "unit_price": "50.00", "amount": "100.00", "tax_rate": "19"}
     agreeing(provider, "mistral", reading(), lines=[said], net=None)
@@ -401,8 +418,6 @@ def lines_of(runtime: Runtime, record: Record) -> list[tuple[str, int | None]]:
 
 
 def test_a_credit_note_is_negative_whoever_reads_it(runtime: Runtime, people: People, provider: Provider) -> None:
-    from dataclasses import replace
-
     decided(runtime, people.ada, "mistral")
     back = reading(net=Decimal("-100.00"), tax=Decimal("-19.00"), total=Decimal("-119.00"))
     back = replace(back, credit_note=True, lines=(Line("Returned", amount=Decimal("-100.00"), confidence=95),))

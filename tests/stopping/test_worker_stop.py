@@ -84,6 +84,7 @@ def test_the_running_job_is_finished_and_no_other_begun(
         parts = [line["part"] for line in worker.said("closed")]
         assert [part for part in parts if part in ("pulse", "reader")] == ["pulse", "reader"]
         assert Counter(parts) == {
+            "courier": 1,
             "pulse": 1,
             "reader": 1,
             f"bell {QUEUE}": 1,

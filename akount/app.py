@@ -34,8 +34,6 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["probes"] = probes = health.Probes(runtime)
     runtime.on_close("probes", probes.close)
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
-    runtime.on_close("streams", watcher.close)  # opened last: streams are told to reconnect before anything else goes
-
     watchman = Watchman(runtime)
     runtime.on_close("watchman", watchman.close)
     app.before_request(watchman.wake)
@@ -66,4 +64,5 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(uploads.bp, name=f"{kind.plural}-uploads", **at)
         app.register_blueprint(records.bp, name=kind.plural, **at)
     console.init_app(app, runtime)
+    runtime.on_close("streams", watcher.close)  # last of all: streams are told to reconnect before anything else goes
     return app

@@ -82,7 +82,7 @@ def test_config_check_names_every_problem(tmp_path: Path) -> None:
 def test_doctor_finds_everything_well(shell: Shell) -> None:
     said = shell("doctor")
     assert "FAULT" not in said
-    assert said.count("ok ") == 7
+    assert said.count("ok ") == 8
 
 
 def test_doctor_says_how_to_mend_each_fault(tmp_path: Path) -> None:

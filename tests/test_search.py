@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
-from akount import drafts, ledger, search
+from akount import ledger, search
+from akount.counterparties import name_key
 from akount.lifecycle import Runtime
 from akount.models import Counterparty, Document, Record, RecordStatus
 from akount.search import Found
@@ -46,7 +47,7 @@ def filed(runtime: Runtime, person: Person, filename: str, party: str = "Cedar &
         session.add(document)
         session.flush()
         job = ledger.enter(session, document, queue=BILL.queue, max_attempts=3, request_id="")
-        key = drafts.name_key(party)
+        key = name_key(party)
         known = select(Counterparty).where(Counterparty.entity_id == person.entity_id, Counterparty.name_key == key)
         side = session.scalar(known) or Counterparty(**tenant, **entity, role="vendor", name=party, name_key=key)
         session.add(side)

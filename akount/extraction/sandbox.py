@@ -204,11 +204,12 @@ class Sandbox:
 
 class SharedSandbox:
     """A sandbox without models that the threads of a process share, one after the other. Its reader starts when it is first
-    asked for, and again whenever it has died."""
+    asked for, and again whenever it has died; once it is closed, never again."""
 
     def __init__(self, limits: Limits) -> None:
         self._sandbox = Sandbox(limits, models=False)
         self._turn = threading.Lock()
+        self._closed = False
 
     @contextmanager
     def held(self, wait: float) -> Iterator[Sandbox]:
@@ -216,12 +217,15 @@ class SharedSandbox:
         if not self._turn.acquire(timeout=wait):
             raise Unavailable("Many documents are being opened just now; try again in a moment.", code="reader_busy", retry_after=1)
         try:
+            if self._closed:
+                raise Unavailable("The service is stopping; send it again in a moment.", code="reader_busy", retry_after=1)
             yield self._sandbox
         finally:
             self._turn.release()
 
     def close(self) -> None:
         """Ends the reader, also in the middle of something: that raises Crashed."""
+        self._closed = True
         self._sandbox.abandon()
         with self._turn:
             self._sandbox.close()

@@ -52,7 +52,7 @@ class Full:
         pass
 
     def send(self) -> uuid.UUID:
-        return submitted(self._runtime, self._ada, b"%PDF-1.7 " + uuid.uuid4().bytes, KIND).id
+        return submitted(self._runtime, self._ada, kind=KIND).id
 
 
 class Ledger:

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 import config
 from akount import accounts
+from akount.accounts import PERMISSIONS
 from akount.db import now
 from akount.identity import sessions
 from akount.identity.throttle import TRIES, Throttle
@@ -95,7 +96,7 @@ def test_who_signs_in_is_told_who_they_are_and_is_known_from_then_on(client: Fla
         "tenants": [{"id": str(ada.tenant_id), "name": "Ada & Co", "role": "OWNER"}],
         "tenantId": str(ada.tenant_id),
         "role": "OWNER",
-        "permissions": ["act", "consent", "keys", "operate", "upload", "view"],
+        "permissions": sorted(PERMISSIONS[Role.OWNER]),
     }
     assert client.get("/api/session").json == answer.json
     assert client.get("/api/business/bills").status_code == 200
@@ -194,7 +195,7 @@ def test_an_operator_sees_all_tenants_or_the_one_named(app: Flask, runtime: Runt
         "operator",
         [],
         None,
-        ["act", "operate", "view"],
+        sorted(PERMISSIONS[Role.OPERATOR]),
     )
     assert ask(app, held, X_Tenant_ID=str(ada.tenant_id)).json["tenantId"] == str(ada.tenant_id)
     assert ask(app, held, X_Tenant_ID=str(uuid.uuid4())).status_code == 404

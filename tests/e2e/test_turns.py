@@ -122,6 +122,7 @@ def _fill(session: Session, person: Person, total: int, waiting: int) -> None:
         "entity_id": literal(person.entity_id),
         "kind": literal(BILL.name),
         "filename": literal("a.pdf"),
+        "filename_key": literal("a.pdf"),
         "media_type": literal("application/pdf"),
         "size": literal(1),
         "sha256": func.repeat(func.md5(cast(number, String)), 2),

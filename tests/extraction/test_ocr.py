@@ -126,7 +126,7 @@ def test_pictures_that_cannot_be_read_are_refused_with_their_code() -> None:
     assert refusal(saved(blank), max_pixels=100_000) == "too_many_pixels"
     assert refusal(saved(receipt())[:-900] + b"x") == "damaged"
     assert refusal(b"\x89PNG nonsense") == "damaged"
-    assert refusal(b"\0\0\0\x18ftypheic" + b"\0" * 40, "image/heic") == "heic_unsupported"
+    assert refusal(b"\0\0\0\x18ftypheic" + b"\0" * 40, "image/heic") == "damaged"
     assert refusal(b"<a/>", "application/xml") == "not_an_image"
 
 

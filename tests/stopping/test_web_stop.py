@@ -33,7 +33,9 @@ BUDGET = 30
 """Seconds in all (H4)."""
 SHORT = {"STOP_SECONDS": "8", "WEB_PROCESSES": "1"}
 """For what waits its time out."""
-ORDER = ["streams", "requests", "probes", "bell invoice-scan", "bell bill-scan", "opener", "limiter", "storage", "database"]
+SERVICES = ["console", "watchman", "probes"]
+BELLS = ["bell invoice-scan", "bell bill-scan"]
+ORDER = ["streams", "requests", *SERVICES, *BELLS, "opener", "limiter", "storage", "database"]
 
 
 @pytest.fixture(scope="module")

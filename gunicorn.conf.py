@@ -2,6 +2,7 @@
 
 import sys
 
+import akount.app  # once, before the fork: a worker is there in no time, and the code is in memory once
 from akount import exposition, logs, metrics, pools
 from akount.db import require_head
 from akount.errors import AkountError, SettingsError
@@ -54,9 +55,7 @@ def post_fork(server, worker):
     """Ties the worker to its master, and makes an application that has nothing open in common with another process."""
     worker.ties = server.ties
     if server.cfg.preload_app:
-        from akount.app import create_app  # loaded already, before the fork
-
-        worker.app.callable = create_app(settings)
+        worker.app.callable = akount.app.create_app(settings)
 
 
 def on_exit(server):

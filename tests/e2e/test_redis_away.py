@@ -22,8 +22,6 @@ from make import pdf
 from servers import Server, create_database, postgres_server, redis_server
 from service import Service
 
-pytestmark = pytest.mark.slow
-
 NO_LIMITS = {"JOBS_PER_MINUTE": "1000000", "RATE_LIMIT_PER_MINUTE": "1000000", "LEASE_SECONDS": "5"}
 """Limits are others' tests; a short lease makes those of outages quick."""
 

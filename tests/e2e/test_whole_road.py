@@ -23,8 +23,6 @@ from make import SAMPLES, pdf
 from servers import Server, redis_server
 from service import ROOT, Service
 
-pytestmark = pytest.mark.slow
-
 TRUTHS = [json.loads(line) for line in (SAMPLES / "truth.jsonl").read_text().splitlines()]
 PHOTO = next(t["file"] for t in TRUTHS if t["file"].endswith(".jpg"))
 

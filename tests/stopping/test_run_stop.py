@@ -15,8 +15,6 @@ import pytest
 from make import SAMPLES
 from service import ROOT, Service
 
-pytestmark = pytest.mark.slow
-
 PHOTO = next(SAMPLES.glob("*.jpg")).read_bytes()
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 

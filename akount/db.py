@@ -195,19 +195,6 @@ class Database:
                 session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
             yield session
 
-    @contextmanager
-    def glance(self) -> Iterator[Session]:
-        """As snapshot, for one question alone: Postgres is not told of a transaction's beginning and end, which would be
-        two more questions."""
-        if self.sqlite or _seen.get() != SEES_ALL:
-            with self.snapshot() as session:
-                yield session
-            return
-        self._require_own_process()
-        with _translated(), self._sessions() as session:
-            session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            yield session
-
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         with self.snapshot() as session:

@@ -169,7 +169,7 @@ def _known(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str) -> J
 
 def largest(runtime: Runtime, actor: Actor) -> int:
     """Bytes of the largest file that the actor's tenant may send."""
-    with runtime.database.glance() as session:
+    with runtime.database.snapshot() as session:
         return plans.allowance(session, actor.tenant, runtime.settings.max_upload_bytes).size
 
 

@@ -368,12 +368,12 @@ def test_connections_that_died_while_nobody_used_them_are_not_noticed(postgres: 
     """Also not right after they were used, when no question tries them."""
     database, other = Database(postgres.url), Database(postgres.url, pooled=False)
     for _ in range(3):
-        with database.glance() as one, database.snapshot() as two:
+        with database.snapshot() as one, database.snapshot() as two:
             pids = [session.scalar(sa.text("SELECT pg_backend_pid()")) for session in (one, two)]
         with other.transaction() as session:
             for pid in pids:
                 session.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-        with database.glance() as one, database.snapshot() as two:
+        with database.snapshot() as one, database.snapshot() as two:
             assert not {session.scalar(sa.text("SELECT pg_backend_pid()")) for session in (one, two)} & set(pids)
     database.close()
     other.close()
@@ -383,7 +383,10 @@ def test_a_connection_that_was_used_just_now_is_used_again_without_a_question(po
     database, said = Database(postgres.url), []
     database.ping()
     sa.event.listen(database.engine, "before_cursor_execute", lambda *args: said.append(args[2]))
-    with patch.object(database.engine.dialect, "do_ping", side_effect=AssertionError("it was asked")), database.glance() as session:
+    with (
+        patch.object(database.engine.dialect, "do_ping", side_effect=AssertionError("it was asked")),
+        database.snapshot() as session,
+    ):
         assert session.scalar(sa.text("SELECT 1")) == 1
     assert said == ["SELECT 1"]
     database.close()

@@ -37,7 +37,7 @@ def identify(database: Database, token: str) -> Identity:
     The key of a person may never do more than the person may now, and nothing once they have left the tenant."""
     if not token.startswith(PREFIX) or len(token) > MAX_TOKEN:
         raise Unauthenticated
-    with database.glance() as session:
+    with database.snapshot() as session:
         found = session.execute(_VALID, {"hash": fingerprint(token), "at": now()}).one_or_none()
     if found is None:
         raise Unauthenticated

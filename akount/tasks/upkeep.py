@@ -100,7 +100,7 @@ def run_due(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> N
     """Does what is due of `schedules.PLANS` and nobody else has taken. With the database away nothing is."""
     by = ledger.worker_name()
     try:
-        with runtime.database.glance() as session:
+        with runtime.database.snapshot() as session:
             plans = schedules.due(session)
         for plan in plans:
             with runtime.database.transaction() as session:

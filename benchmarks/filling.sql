@@ -12,9 +12,9 @@ INSERT INTO entities (id, tenant_id, name, created_at)
 SELECT pg_temp.thing(2, n), pg_temp.thing(1, n), 'Books ' || n, now() FROM generate_series(1, :TENANTS) n;
 
 -- part: counterparties
-INSERT INTO counterparties (id, tenant_id, entity_id, role, name, name_key, created_at)
+INSERT INTO counterparties (id, tenant_id, entity_id, role, name, name_key, distinct_by, created_at)
 SELECT pg_temp.thing(3, n), pg_temp.thing(1, 1 + n % :TENANTS), pg_temp.thing(2, 1 + n % :TENANTS), 'vendor',
-       'Vendor ' || md5(n::text), 'vendor ' || md5(n::text), now()
+       'Vendor ' || md5(n::text), 'vendor ' || md5(n::text), '', now()
 FROM generate_series(:TENANTS, :TENANTS * 101 - 1) n;
 
 -- part: plan

@@ -102,7 +102,7 @@ def sbom() -> dict[str, Any]:
 
 
 def _component(name: str, version: str, hashes: list[str]) -> dict[str, Any]:
-    files = {"type": "distribution", "url": f"https://pypi.org/project/{name}/{version}/"}
+    files = {"type": "distribution", "url": f"pkg:pypi/{name}@{version}"}  # whichever registry it is taken from
     known = [{"alg": "SHA-256", "content": one} for one in hashes]
     return _part(name, version, f"pkg:pypi/{name}@{version}", licence(name)) | {"externalReferences": [files | {"hashes": known}]}
 

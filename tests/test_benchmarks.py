@@ -87,7 +87,7 @@ def test_a_run_that_is_broken_off_leaves_nothing_behind(how: signal.Signals, cod
         assert home.is_dir()
     finally:
         run.send_signal(how)
-        _out, said = run.communicate(timeout=120)
+        _out, said = run.communicate(timeout=60)
     assert (run.returncode, said) == (code, b"")
     assert psutil.wait_procs(family, 20)[1] == []
     assert not home.exists()

@@ -237,7 +237,7 @@ def test_a_server_goes_when_its_test_process_goes(start: str, end: signal.Signal
         assert tests.stdout is not None
         server = psutil.Process(int(tests.stdout.readline()))
         tests.send_signal(end)
-    assert psutil.wait_procs([server], 30)[1] == []
+    assert psutil.wait_procs([server], 10)[1] == []
 
 
 def test_a_server_that_does_not_come_up_says_what_it_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -19,6 +20,7 @@ from people import People, settle_in
 from servers import Server, create_database, postgres_server, redis_server
 
 _numbers = itertools.count()
+_redis_numbers = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,17 +73,20 @@ def postgres_copy(server: Server) -> str:
     return create_database(server, f"test_{os.getpid()}_{next(_numbers)}", template="template_akount")
 
 
-@pytest.fixture(params=["sqlite-queue", "redis-queue"])
-def queue_environ(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The queue's setting, on both; each Redis test has a database number of its own, emptied."""
-    if request.param == "sqlite-queue":
-        return {}
-    import redis
-
-    url = f"{request.getfixturevalue('redis_shared').url.rsplit('/', 1)[0]}/{next(_numbers) % 15 + 1}"
+def redis_database(server: Server) -> str:
+    """One of the fifteen that are taken in turn, emptied: what other tests left behind is not found by the next."""
+    url = f"{server.url.rsplit('/', 1)[0]}/{next(_redis_numbers) % 15 + 1}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
-    return {"REDIS_URL": url}
+    return url
+
+
+@pytest.fixture(params=["sqlite-queue", "redis-queue"])
+def queue_environ(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The queue's setting, on both."""
+    if request.param == "sqlite-queue":
+        return {}
+    return {"REDIS_URL": redis_database(request.getfixturevalue("redis_shared"))}
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class EInvoice:
 
 
 def warm() -> None:
-    """Load the libraries."""
+    """Load what finds the XML inside of a PDF."""
     import pypdf  # noqa: F401
 
 

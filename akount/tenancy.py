@@ -199,6 +199,6 @@ def _lines(session: Session, rows: Sequence[Any]) -> list[Line]:
     made = []
     for one, last, seen_at, waiting, delayed in rows:
         known = seen_at is not None and seen_at >= fresh
-        numbers = (int(waiting or 0), int(delayed or 0)) if known else (None, None)
-        made.append(Line(one, last, *numbers, day.get(one.id)))
+        in_line, later = (int(waiting or 0), int(delayed or 0)) if known else (None, None)
+        made.append(Line(one, last, in_line, later, day.get(one.id)))
     return made

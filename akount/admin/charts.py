@@ -124,8 +124,8 @@ def spark(completed: Sequence[Value], failed: Sequence[Value]) -> Spark:
         x, meeting = 2 * place + 1, SPARK_HEIGHT * (1 - done / top)
         below += f"M{x} {SPARK_HEIGHT}V{meeting:.1f}" if done else ""
         above += f"M{x} {meeting:.1f}V{SPARK_HEIGHT * (1 - (done + lost) / top):.1f}" if lost else ""
-    totals = (int(sum(pair[which] for pair in pairs)) for which in (0, 1))
-    return Spark(*totals, (below, above), 2 * len(pairs), SPARK_HEIGHT)
+    read, dead = (int(sum(pair[which] for pair in pairs)) for which in (0, 1))
+    return Spark(read, dead, (below, above), 2 * len(pairs), SPARK_HEIGHT)
 
 
 def _path(values: Sequence[Value], top: float) -> str:

@@ -47,6 +47,11 @@ class EInvoice:
 
 
 def warm() -> None:
+    """Load what reads XML."""
+    from lxml import etree  # noqa: F401
+
+
+def warm_for_pdfs() -> None:
     """Load what finds the XML inside of a PDF."""
     import pypdf  # noqa: F401
 

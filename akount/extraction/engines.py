@@ -123,7 +123,7 @@ def warm() -> None:
     from akount.extraction import copies, einvoice, fields, ocr, structure
 
     structure.warm()
-    einvoice.warm()
+    einvoice.warm_for_pdfs()
     fields.warm()
     copies.warm()
     ocr.warm()

@@ -12,8 +12,7 @@ from akount.readings import Source
 
 def warm() -> None:
     """Load what opens files, and nothing else: the less a process has in memory, the cheaper it is to fork."""
-    from lxml import etree  # noqa: F401
-
+    einvoice.warm()
     images.warm()
     pdf.warm()
 

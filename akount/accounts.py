@@ -24,6 +24,8 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    ACCOUNTS = "accounts"
+    "see bank accounts whole, and correct them; others see the last four characters"
     APPROVE = "approve"
     "approve and reject records, and take up again one that was rejected"
     ERASE = "erase"
@@ -46,7 +48,7 @@ CONSENT = "consent.change"
 """As the audit log calls it."""
 
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
-_BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
+_BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT, Permission.ACCOUNTS}
 _ACCOUNTING = _BOOKKEEPING | {Permission.APPROVE, Permission.AUDIT}
 _RUNNING = _ACCOUNTING | {Permission.ERASE, Permission.SETTINGS, Permission.OPERATE, Permission.KEYS}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -57,7 +59,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.INVESTOR: _EVERYBODY,
     Role.ADVISOR: _EVERYBODY | {Permission.AUDIT},
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE, Permission.PLATFORM, Permission.AUDIT}),
+    Role.OPERATOR: frozenset(
+        {Permission.VIEW, Permission.ACT, Permission.ACCOUNTS, Permission.OPERATE, Permission.PLATFORM, Permission.AUDIT}
+    ),
 }
 
 

@@ -142,7 +142,7 @@ def _holder() -> str:
 
 
 def _forms() -> URLSafeSerializer:
-    return URLSafeSerializer(runtime().secret, salt="console-form")
+    return URLSafeSerializer(runtime().secrets, salt="console-form")
 
 
 def reason() -> str:
@@ -205,7 +205,7 @@ def _flashed() -> tuple[str, str] | None:
 
 
 def _flashes() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(runtime().secret, salt="console-flash")
+    return URLSafeTimedSerializer(runtime().secrets, salt="console-flash")
 
 
 def back(otherwise: str) -> str:

@@ -28,7 +28,7 @@ from akount import addresses, logs, pages
 from akount.accounts import Call, note
 from akount.db import now
 from akount.errors import Conflict, NotFound
-from akount.models import Delivery, DeliveryStatus, Record, Webhook
+from akount.models import Delivery, DeliveryStatus, Record, Tenant, Webhook
 from akount.pages import Position
 from akount.sealing import NotOurs, Seal
 
@@ -52,6 +52,15 @@ class Event(enum.StrEnum):
     CREATED = "record.created"
     APPROVED = "record.approved"
     REJECTED = "record.rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A webhook as a line of the list: whose it is, and what it was told last."""
+
+    webhook: Webhook
+    tenant: str
+    last: Delivery | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +121,21 @@ def listed(session: Session, tenant_id: uuid.UUID) -> list[Webhook]:
     return list(session.scalars(mine.order_by(Webhook.created_at)))
 
 
-def find(session: Session, tenant_id: uuid.UUID, webhook_id: uuid.UUID, *, lock: bool = False) -> Webhook:
-    """A webhook of the tenant, also one that was removed. Raises NotFound."""
-    mine = select(Webhook).where(Webhook.id == webhook_id, Webhook.tenant_id == tenant_id)
+def latest(session: Session, tenant_id: uuid.UUID | None, after: Position | None, limit: int) -> tuple[list[Latest], bool]:
+    """A page of the webhooks of a tenant, or of all, the newest first, and whether there are more. One question."""
+    of_it = select(Delivery.id).where(Delivery.webhook_id == Webhook.id).order_by(Delivery.created_at.desc()).limit(1)
+    last = of_it.correlate(Webhook).scalar_subquery()
+    query = select(Webhook, Tenant.name, Delivery).join(Tenant, Tenant.id == Webhook.tenant_id)
+    query = query.outerjoin(Delivery, Delivery.id == last).where(Webhook.removed_at.is_(None))
+    query = query if tenant_id is None else query.where(Webhook.tenant_id == tenant_id)
+    rows = [Latest(*row) for row in session.execute(pages.page(query, Webhook, after, limit))]
+    return rows[:limit], len(rows) > limit
+
+
+def find(session: Session, tenant_id: uuid.UUID | None, webhook_id: uuid.UUID, *, lock: bool = False) -> Webhook:
+    """A webhook of the tenant, or of any, also one that was removed. Raises NotFound."""
+    mine = select(Webhook).where(Webhook.id == webhook_id)
+    mine = mine if tenant_id is None else mine.where(Webhook.tenant_id == tenant_id)
     found = session.scalar(mine.with_for_update() if lock else mine)
     if found is None:
         raise NotFound("There is no such webhook.")
@@ -169,7 +190,7 @@ def _put_off(session: Session, webhook: Webhook, until: dt.datetime) -> None:
     session.execute(waiting.values(due_at=until))
 
 
-def remove(session: Session, call: Call, webhook_id: uuid.UUID) -> None:
+def remove(session: Session, call: Call, webhook_id: uuid.UUID, reason: str = "") -> None:
     """Tells it nothing any more, not what was still to be told either. Twice does no harm. Raises NotFound."""
     found = find(session, call.actor.tenant, webhook_id)
     if found.removed_at is not None:
@@ -178,12 +199,15 @@ def remove(session: Session, call: Call, webhook_id: uuid.UUID) -> None:
     found.secret = found.previous_secret = found.previous_until = None
     waiting = update(Delivery).where(Delivery.webhook_id == found.id, Delivery.status == DeliveryStatus.PENDING)
     session.execute(waiting.values(status=DeliveryStatus.FAILED, last_error="The webhook was removed.", ended_at=now()))
-    note(session, call, "webhook.remove", f"webhook:{webhook_id}")
+    note(session, call, "webhook.remove", f"webhook:{webhook_id}", reason)
 
 
-def deliveries(session: Session, webhook: Webhook, after: Position | None, limit: int) -> tuple[list[Delivery], bool]:
+def deliveries(
+    session: Session, webhook: Webhook, after: Position | None, limit: int, status: DeliveryStatus | None = None
+) -> tuple[list[Delivery], bool]:
     """A page of what it was told, the latest first, and whether there is more."""
     query = select(Delivery).where(Delivery.webhook_id == webhook.id)
+    query = query if status is None else query.where(Delivery.status == status)
     found = list(session.scalars(pages.page(query, Delivery, after, limit)))
     return found[:limit], len(found) > limit
 

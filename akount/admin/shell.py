@@ -48,6 +48,8 @@ ENTRIES = (
     Entry("documents", "Documents", "documents"),
     Entry("tenants", "Tenants", "tenants", begins=True),
     Entry("limits", "Limits", "limits"),
+    Entry("plans", "Plans", "plans"),
+    Entry("webhooks", "Webhooks", "webhooks"),
     Entry("workers", "Workers", "workers"),
     Entry("schedules", "Schedules", "schedules"),
     Entry("health", "Health", "health"),

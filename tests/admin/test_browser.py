@@ -60,6 +60,7 @@ def paths(settings: config.Settings, scene: Scene, runtime: Runtime) -> list[str
             "tenant_id": scene.ours.id,
             "document_id": record.document_id,
             "record_id": record.id,
+            "webhook_id": scene.webhook,
         }
         with app.test_request_context():
             found = []

@@ -150,7 +150,8 @@ def things_of(runtime: Runtime, owner: Person) -> dict[str, uuid.UUID]:
     worker.stop()
     with runtime.database.transaction() as session:
         events = [*webhooks.Event]
-        ids["webhook_id"] = webhooks.add(session, owner.call, "https://example.com/hook", events, private=False).id
+        url = "https://example.com/hook"
+        ids["webhook_id"] = webhooks.add(session, owner.call, runtime.seal, url, events, private=False)[0].id
         record = session.get_one(Record, next(i for name, i in ids.items() if name.endswith("record_id")))
         webhooks.tell(session, webhooks.Event.CREATED, record)
         session.flush()

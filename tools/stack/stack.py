@@ -18,6 +18,7 @@ from akount.supervisor import GRACE_SECONDS, Child, Supervisor
 from config import Settings
 from proxy import NGINX, Proxy
 from servers import free_port
+from service import PLAIN
 from tools.chaos.cluster import GUNICORN, Ground, ground
 from tools.chaos.cluster import Shape as Processes
 
@@ -115,7 +116,7 @@ class Stack:
         if child in self.web:
             port = self._ports[self.web.index(child)]
             with contextlib.suppress(httpx.HTTPError):
-                return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=2, trust_env=False).status_code == 200
+                return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=2, **PLAIN).status_code == 200
             return False
         if child.process is None or not child.running:
             return False

@@ -18,7 +18,7 @@ from akount.plans import ALLOWANCES, Plan
 LISTED = 50
 NONE = "none"
 CHOICES = {NONE: "none: nothing is counted"} | {
-    plan.value: f"{plan}: {allowed.documents} documents a month, {allowed.size // buying.MIB} MiB each"
+    plan.value: f"{plan}: {allowed.documents} a month, {allowed.size // buying.MIB} MiB each"
     for plan, allowed in ALLOWANCES.items()
 }
 """A plan, as the URL and the form have it → what it is called."""

@@ -164,11 +164,15 @@ def show(template: str, *, title: str, status: int = 200, **values: Any) -> Resp
     g.fragment = fragment
     layout = "fragment.html" if fragment else "layout.html"
     flash = None if fragment else _flashed()
+    if flash and "call" in g:
+        board().forget(call().actor.tenant_id)  # what was done, another process may have done
     body = render_template(template, layout=layout, title=title, flash=flash, **values)
     response = make_response(body, status)
     if fragment and status == 200:
         response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
         response.headers["Cache-Control"] = "private, no-cache"
+        seen = snapshot()
+        response.headers["X-Numbers-At"] = words.iso(seen.at) if seen else ""  # also where nothing has changed
         response.make_conditional(request)
     elif flash:
         response.delete_cookie(cookie_named(FLASH_COOKIE), secure=runtime().settings.production)

@@ -10,7 +10,6 @@ from akount import exposition, tenancy
 from akount.accounts import Permission
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
 from akount.api.guards import call
-from akount.history import Span
 from config import Settings
 
 REFUSED = {
@@ -54,7 +53,7 @@ def _rules(settings: Settings) -> list[tuple[str, str, str]]:
 @page("/limits/<uuid:tenant_id>/release", Permission.PLATFORM)
 def ask_release_limit(tenant_id: uuid.UUID) -> Response:
     """Asks before a tenant gets it back."""
-    name = tenancy.tenant(runtime(), call().actor, tenant_id, Span.HOUR).line.tenant.name
+    name = tenancy.name_of(runtime(), call().actor, tenant_id)
     return confirm(
         "release_limit",
         title=f"Release the limit of {name}?",

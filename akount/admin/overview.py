@@ -78,7 +78,7 @@ def _parts() -> list[tuple[str, str, str]]:
     if not may("pause_queue"):
         return []
     if "parts" not in g:
-        answers = current_app.extensions["probes"].ask(*PARTS)
+        answers = current_app.extensions["probes"].ask(*PARTS, fresh=SLOW_SECONDS)
         g.parts = [(PARTS[name], *_word(answer)) for name, answer in answers.items()]
     found: list[tuple[str, str, str]] = g.parts
     return found
@@ -93,7 +93,7 @@ def _word(answer: Any) -> tuple[str, str]:
 def _of_parts() -> list[Attention]:
     where = url_for("admin.health") if may("health") else url_for("admin.overview")
     return [
-        Attention(tone, f"{name}: {word}", "Asked just now.", where, (Rule.DEPENDENCY, name.lower()))
+        Attention(tone, f"{name}: {word}", f"Asked within the last {SLOW_SECONDS:.0f} s.", where, (Rule.DEPENDENCY, name.lower()))
         for name, tone, word in _parts()
         if tone != "good"
     ]

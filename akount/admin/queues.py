@@ -13,7 +13,7 @@ from flask import Response, request, url_for
 from akount import history, scans
 from akount.accounts import Permission
 from akount.admin import paging
-from akount.admin.charts import Chart, Series, bars, lines
+from akount.admin.charts import Chart, Series, Spark, bars, lines, spark
 from akount.admin.shell import action, back, board, confirm, done, page, reason, runtime, show, snapshot
 from akount.admin.words import seconds
 from akount.api.guards import call
@@ -29,6 +29,15 @@ PAUSES = {"": "until somebody resumes it", "15": "for 15 minutes", "60": "for an
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """What became of a queue's documents in the last hour, and how many seconds 95 % of them waited and were read at most."""
+
+    spark: Spark
+    wait: float | None
+    run: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A queue as a line; a number of None is not known."""
 
@@ -39,7 +48,9 @@ class Row:
     dead: int | None = None
     oldest: dt.datetime | None = None
     workers: int | None = None
+    "that live; each reads one document at a time"
     pause: Pause | None = None
+    lately: Lately | None = None
 
     @property
     def tone(self) -> str:
@@ -57,7 +68,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Every queue, as the snapshot knows it."""
+    """Every queue, as the snapshot and the last hour know it."""
     seen = snapshot()
     return [row_of(name, seen) for name in QUEUES]
 
@@ -75,7 +86,20 @@ def row_of(name: str, seen: Snapshot | None) -> Row:
         oldest=seen.oldest.get(name),
         workers=seen.workers.get(name, 0),
         pause=next((p for p in seen.pauses if p.queue in (None, name) and p.tenant_id is None), None),
+        lately=_lately(name),
     )
+
+
+def _lately(name: str) -> Lately | None:
+    def make(session: Any, tenant_id: uuid.UUID | None) -> Lately | None:
+        points = history.series(session, Span.HOUR, queue=name, tenant_id=tenant_id)
+        whole = history.totals(points)
+        if whole is None:
+            return None
+        drawn = spark([point.completed for point in points], [point.failed for point in points])
+        return Lately(drawn, whole.waits.percentile(0.95), whole.runs.percentile(0.95))
+
+    return board().keep(f"lately {name}", call().actor.tenant_id, make, SLOW_SECONDS)
 
 
 @page("/queues", Permission.OPERATE)
@@ -107,14 +131,14 @@ def queue(name: str) -> Response:
 SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}
 
 
-def charts(span: Span, name: str | None) -> list[Chart]:
-    """What became of the documents of a queue or of all, and how long they waited and were read, over a span."""
-    known = f"charts {span} {name}"
+def charts(span: Span, name: str | None, tenant_id: uuid.UUID | None = None) -> list[Chart]:
+    """What became of the documents of a queue or of all, and how long they waited and were read, over a span: of a tenant that
+    who asks may see, else of what they look at."""
 
-    def make(session: Any, tenant_id: uuid.UUID | None) -> list[Chart]:
-        return drawn(history.series(session, span, queue=name, tenant_id=tenant_id))
+    def make(session: Any, whose: uuid.UUID | None) -> list[Chart]:
+        return drawn(history.series(session, span, queue=name, tenant_id=whose))
 
-    return board().keep(known, call().actor.tenant_id, make, SLOW_SECONDS) or []
+    return board().keep(f"charts {span} {name}", tenant_id or call().actor.tenant_id, make, SLOW_SECONDS) or []
 
 
 def drawn(points: list[Point]) -> list[Chart]:

@@ -14,6 +14,7 @@ from akount.admin import (
     door,
     failures,
     health,
+    hosted,
     jobs,
     limits,
     operations,
@@ -33,7 +34,7 @@ from akount.lifecycle import Runtime
 
 PAGES = (
     *(overview, queues, jobs, failures, operations, review, papers, search),
-    *(tenants, limits, workers, schedules, health, audit, access),
+    *(tenants, hosted, limits, workers, schedules, health, audit, access),
     door,
 )
 """Every module with pages; the last has the page that is shown where there is none."""

@@ -20,12 +20,14 @@ from akount.admin import (
     operations,
     overview,
     papers,
+    plans,
     queues,
     review,
     schedules,
     search,
     shell,
     tenants,
+    webhooks,
     words,
     workers,
 )
@@ -34,7 +36,7 @@ from akount.lifecycle import Runtime
 
 PAGES = (
     *(overview, queues, jobs, failures, operations, review, papers, search),
-    *(tenants, hosted, limits, workers, schedules, health, audit, access),
+    *(tenants, hosted, limits, plans, webhooks, workers, schedules, health, audit, access),
     door,
 )
 """Every module with pages; the last has the page that is shown where there is none."""

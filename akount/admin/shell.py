@@ -48,6 +48,8 @@ ENTRIES = (
     Entry("documents", "Documents", "documents"),
     Entry("tenants", "Tenants", "tenants", begins=True),
     Entry("limits", "Limits", "limits"),
+    Entry("plans", "Plans", "plans"),
+    Entry("webhooks", "Webhooks", "webhooks"),
     Entry("workers", "Workers", "workers"),
     Entry("schedules", "Schedules", "schedules"),
     Entry("health", "Health", "health"),
@@ -142,7 +144,7 @@ def _holder() -> str:
 
 
 def _forms() -> URLSafeSerializer:
-    return URLSafeSerializer(runtime().secret, salt="console-form")
+    return URLSafeSerializer(runtime().secrets, salt="console-form")
 
 
 def reason() -> str:
@@ -209,7 +211,7 @@ def _flashed() -> tuple[str, str] | None:
 
 
 def _flashes() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(runtime().secret, salt="console-flash")
+    return URLSafeTimedSerializer(runtime().secrets, salt="console-flash")
 
 
 def back(otherwise: str) -> str:

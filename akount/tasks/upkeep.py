@@ -68,6 +68,7 @@ def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dic
         forgotten = workers.forget(session)
         idempotency.forget(session)
         webhooks.forget(session)
+        webhooks.renew_secrets(session, runtime.seal)
         sessions.forget(session)
         history.prune(session)
     removed = _remove_orphans(runtime, at - ORPHAN_AGE, stopping)

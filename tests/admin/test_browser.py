@@ -60,6 +60,7 @@ def paths(settings: config.Settings, scene: Scene, runtime: Runtime) -> list[str
             "tenant_id": scene.ours.id,
             "document_id": record.document_id,
             "record_id": record.id,
+            "webhook_id": scene.webhook,
         }
         with app.test_request_context():
             found = []
@@ -80,6 +81,7 @@ def paths(settings: config.Settings, scene: Scene, runtime: Runtime) -> list[str
         "/admin/audit/export",
         "/admin/workers/drain",
         "/admin/workers/requeue",
+        f"/admin/webhooks/{scene.webhook}/remove",  # of a tenant's own people
     )
     return sorted({*found, *more} - set(skipped))
 

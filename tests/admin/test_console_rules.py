@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 import config
-from akount import scans
+from akount import scans, webhooks
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
 from akount.errors import Unreadable
@@ -111,7 +111,7 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
     worker.stop()
     with runtime.database.snapshot() as session:
         record_id = session.scalars(select(Record.id).where(Record.job_id == read.id)).one()
-    papers = {"document_id": read.document_id, "record_id": record_id}
+    papers = {"document_id": read.document_id, "record_id": record_id} | told(runtime, people, record_id)
     with runtime.database.snapshot() as session:
         key = keys.listed(session, people.ada.actor.tenant)[0]
     own = papers | {
@@ -129,6 +129,17 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
         "version": "x",
         "filename": "console.css",
     }
+
+
+def told(runtime: Runtime, people: People, record_id: uuid.UUID) -> dict[str, Any]:
+    """A webhook of Ada's, and something it is to be told."""
+    with runtime.database.transaction() as session:
+        url = "https://ada.example.com/hook"
+        hook, _secret = webhooks.add(session, people.ada.call, runtime.seal, url, [*webhooks.Event], private=False)
+        webhooks.tell(session, webhooks.Event.CREATED, session.get_one(Record, record_id))
+        session.flush()
+        (delivery,), _more = webhooks.deliveries(session, hook, None, 1)
+        return {"webhook_id": hook.id, "delivery_id": delivery.id}
 
 
 def open_session(runtime: Runtime, people: People) -> uuid.UUID:
@@ -196,6 +207,7 @@ def test_another_tenants_things_do_not_exist(
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, role)
     csrf = mallory.csrf()
     ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id", "fingerprint", "document_id", "record_id"}
+    ours |= {"webhook_id", "delivery_id"}
     for page in guarded:
         answer = ask(mallory, page, ada_has, csrf)
         if page.rule.arguments & ours and page.may(role):

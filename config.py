@@ -151,7 +151,12 @@ class Settings:
     allow_local_services: bool = setting(
         Switch(), False, "production may stand on this machine: its database and Redis are not held to be elsewhere, TLS, passwords"
     )
-    secret_key: str = setting(_text(), "", "signs tickets; kept in DATA_DIR when empty, required in production", secret=True)
+    secret_key: str = setting(
+        _text(), "", "signs tickets and seals secrets; kept in DATA_DIR when empty, required in production", secret=True
+    )
+    secret_key_previous: tuple[str, ...] = setting(
+        Items(), (), "earlier SECRET_KEYs, the oldest first: what they signed or sealed is still understood", secret=True
+    )
     data_dir: str = setting(_text(), "var", "database, files, queue and credentials of the embedded mode")
     # what it stands on
     database_url: str = setting(_text(_url(*_DATABASES)), "", "Postgres or SQLite; empty: akount.db in DATA_DIR", secret=True)
@@ -504,7 +509,7 @@ def _doubts(settings: Settings) -> tuple[str, ...]:
 def masked(settings: Settings, declared: dataclasses.Field[Any]) -> str:
     """The value of a setting for people: secrets only by whether they are set, passwords in URLs not at all."""
     value = getattr(settings, declared.name)
-    if not declared.metadata["secret"] or value == "":
+    if not declared.metadata["secret"] or not value:
         return ", ".join(value) if isinstance(value, tuple) else str(value)
     if not declared.name.endswith("_url"):
         return "set"

@@ -2,12 +2,15 @@
 
 import sys
 
-import akount.app  # once, before the fork: a worker is there in no time, and the code is in memory once
-from akount import exposition, logs, metrics, pools
-from akount.db import require_head
-from akount.errors import AkountError, SettingsError
-from akount.webserver import WebWorker, take_charge
-from config import load
+from akount.processes import loading
+
+with loading():
+    import akount.app  # once, before the fork: a worker is there in no time, and the code is in memory once
+    from akount import exposition, logs, metrics, pools
+    from akount.db import require_head
+    from akount.errors import AkountError, SettingsError
+    from akount.webserver import WebWorker, take_charge
+    from config import load
 
 
 def give_up(error):

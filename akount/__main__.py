@@ -1,5 +1,8 @@
 """The door of the shell: `python -m akount …`."""
 
-from akount.cli import main
+from akount.processes import loading
+
+with loading():
+    from akount.cli import main
 
 main()

@@ -24,6 +24,8 @@ class Permission(enum.StrEnum):
     UPLOAD = "upload"
     ACT = "act"
     "retry and cancel jobs, correct records"
+    ACCOUNTS = "accounts"
+    "see bank accounts whole, and correct them; others see the last four characters"
     APPROVE = "approve"
     "approve and reject records, and take up again one that was rejected"
     ERASE = "erase"
@@ -46,7 +48,7 @@ CONSENT = "consent.change"
 """As the audit log calls it."""
 
 _EVERYBODY = frozenset({Permission.VIEW, Permission.CONSENT})
-_BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT}
+_BOOKKEEPING = _EVERYBODY | {Permission.UPLOAD, Permission.ACT, Permission.ACCOUNTS}
 _ACCOUNTING = _BOOKKEEPING | {Permission.APPROVE, Permission.AUDIT}
 _RUNNING = _ACCOUNTING | {Permission.ERASE, Permission.SETTINGS, Permission.OPERATE, Permission.KEYS}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -57,7 +59,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.INVESTOR: _EVERYBODY,
     Role.ADVISOR: _EVERYBODY | {Permission.AUDIT},
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACT, Permission.OPERATE, Permission.PLATFORM, Permission.AUDIT}),
+    Role.OPERATOR: frozenset(
+        {Permission.VIEW, Permission.ACT, Permission.ACCOUNTS, Permission.OPERATE, Permission.PLATFORM, Permission.AUDIT}
+    ),
 }
 
 
@@ -247,10 +251,11 @@ def consent_history(session: Session, actor: Actor) -> list[AuditEntry]:
     return list(session.scalars(select(AuditEntry).where(*mine).order_by(AuditEntry.created_at.desc()).limit(1000)))
 
 
-def set_plan(session: Session, tenant_id: uuid.UUID, plan: str | None) -> None:
+def set_plan(session: Session, tenant_id: uuid.UUID, plan: str | None, call: Call = SHELL, reason: str = "") -> None:
     """What a tenant has bought, from now on; None: nothing is counted."""
     _tenant(session, tenant_id).plan = plan
-    note(session, SHELL, "tenant.plan", f"tenant:{tenant_id}", plan or "none", tenant_id=tenant_id)
+    said = ": ".join(part for part in (plan or "none", reason) if part)
+    note(session, call, "tenant.plan", f"tenant:{tenant_id}", said, tenant_id=tenant_id)
 
 
 def set_routing(session: Session, call: Call, changes: Mapping[str, int | None]) -> Tenant:
@@ -295,6 +300,11 @@ def note(session: Session, call: Call, action: str, target: str, reason: str = "
         address=call.address,
         request_id=call.request_id,
     )
+
+
+def find_tenant(session: Session, actor: Actor, tenant_id: uuid.UUID) -> Tenant:
+    """A tenant that the actor may see: one's own, for an operator any. Raises NotFound."""
+    return _tenant(session, tenant_id if actor.tenant_id in (None, tenant_id) else uuid.UUID(int=0))
 
 
 def _tenant(session: Session, tenant_id: uuid.UUID) -> Tenant:

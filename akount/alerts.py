@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from akount import backlog, connections, failures, logs, notices, workers
 from akount.db import now
 from akount.errors import Unavailable
+from akount.hosted import gate
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime
 from akount.models import Alert, Job, JobStatus, Pause
@@ -43,6 +44,7 @@ class Rule(enum.StrEnum):
     DEAD_LETTERS = "dead_letters"
     NO_WORKER = "no_worker"
     DEPENDENCY = "dependency_down"
+    HOSTED = "hosted_engine_down"
 
 
 class Severity(enum.StrEnum):
@@ -57,6 +59,7 @@ SEVERITY = {
     Rule.DEAD_LETTERS: Severity.WARNING,
     Rule.NO_WORKER: Severity.CRITICAL,
     Rule.DEPENDENCY: Severity.CRITICAL,
+    Rule.HOSTED: Severity.WARNING,
 }
 
 
@@ -66,7 +69,7 @@ class Trouble:
 
     rule: Rule
     about: str
-    "the queue or the part"
+    "the queue, the part or the hosted engine"
     message: str
 
 
@@ -105,7 +108,8 @@ def _deliver(runtime: Runtime, alert: Alert, way: str, event: str) -> bool:
 def find(session: Session, settings: Settings) -> list[Trouble]:
     """What the database says is wrong. What is paused waits because somebody wants it to."""
     waiting = _waiting(session)
-    return [*_oldest_wait(waiting, settings), *_no_worker(session, waiting), *_dead_letters(session, settings)]
+    queues = [*_oldest_wait(waiting, settings), *_no_worker(session, waiting), *_dead_letters(session, settings)]
+    return [*queues, *_hosted(session)]
 
 
 def _waiting(session: Session) -> dict[str, dt.datetime]:
@@ -152,6 +156,17 @@ def _dead_letters(session: Session, settings: Settings) -> Iterator[Trouble]:
     for queue, number in found.items():
         if number >= settings.alert_dead_letters_per_hour:
             yield Trouble(Rule.DEAD_LETTERS, queue, f"{number} documents of {queue} have failed in the last hour.")
+
+
+def _hosted(session: Session) -> Iterator[Trouble]:
+    """Engines that have failed several times in a row. The local ones go on, so work does not stand still."""
+    for engine in gate.left_alone(session):
+        yield Trouble(
+            Rule.HOSTED,
+            engine,
+            f"The hosted engine {engine} has failed {gate.FAILURES} times in a row and is left alone; "
+            "documents are read without it.",
+        )
 
 
 def _dependencies(runtime: Runtime) -> Iterator[Trouble]:

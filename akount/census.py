@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -26,6 +26,8 @@ CAP = 10_000
 """So far is counted; what is more is "10k+"."""
 FRESH_SECONDS, SLOW_SECONDS = 4.0, 15.0
 """So long a snapshot serves, and so long what is counted of the past: the sweepers add to it no more often."""
+STILL = 3
+"""What comes out the same again and again is asked for less often, at last by so many times."""
 KEPT = 500
 """So much is kept in a process, of all tenants together."""
 Key = tuple[str, uuid.UUID | None]
@@ -54,7 +56,7 @@ def take(session: Session) -> Census:
 class Snapshot:
     """What one tenant, or with none everybody, has in the queues; by queue."""
 
-    at: dt.datetime
+    at: dt.datetime = field(compare=False)
     jobs: dict[str, dict[str, int]]
     "by status, each counted up to CAP; failed: those that nobody has discarded"
     oldest: dict[str, dt.datetime]
@@ -90,14 +92,16 @@ def look(session: Session, tenant_id: uuid.UUID | None) -> Snapshot:
 
 
 class Board:
-    """What the console knows, for all who look within a few seconds; one for each process. While the database is away the last
-    is shown, and how old it is; never a zero."""
+    """What the console knows, for all who look within a few seconds; one for each process. Who looks while nothing happens
+    costs next to nothing. While the database is away the last is shown, and how old it is; never a zero."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._kept: dict[Key, Any] = {}
         self._asked: dict[Key, float] = {}
+        self._same: dict[Key, int] = {}
+        "how often in a row it came out the same"
 
     def look(self, tenant_id: uuid.UUID | None) -> Snapshot | None:
         """The snapshot of a tenant, or with none of all; None: nothing was ever known. What holds up a whole queue holds up
@@ -116,8 +120,8 @@ class Board:
         make: Callable[[Session, uuid.UUID | None], Kept],
         fresh: float = FRESH_SECONDS,
     ) -> Kept | None:
-        """What `make` says, at most every `fresh` seconds; None: it never could. Who comes while another asks the database is
-        shown what there is."""
+        """What `make` says, at most every `fresh` seconds, and less often while it says the same; None: it never could. Who
+        comes while another asks the database is shown what there is."""
         key = (name, tenant_id)
         if self._is_due(key, fresh):
             try:
@@ -126,6 +130,7 @@ class Board:
             except Unavailable:
                 return self._kept.get(key)
             with self._lock:
+                self._same[key] = self._same.get(key, 0) + 1 if key in self._kept and found == self._kept[key] else 0
                 self._kept[key] = found
         return self._kept.get(key)
 
@@ -134,14 +139,16 @@ class Board:
         with self._lock:
             for key in [key for key in self._asked if key[1] in (None, tenant_id) or tenant_id is None]:
                 del self._asked[key]
+                self._same.pop(key, None)
 
     def _is_due(self, key: Key, fresh: float) -> bool:
         at = time.monotonic()
         with self._lock:
-            if at - self._asked.get(key, float("-inf")) < fresh and key in self._kept:
+            lasts = fresh * min(1 + self._same.get(key, 0), STILL)
+            if at - self._asked.get(key, float("-inf")) < lasts and key in self._kept:
                 return False
             if len(self._asked) > KEPT:
-                self._asked.clear()
-                self._kept.clear()
+                for held in (self._asked, self._kept, self._same):
+                    held.clear()
             self._asked[key] = at
             return True

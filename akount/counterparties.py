@@ -150,7 +150,7 @@ def _by_name(session: Session, said: Party, tax_id: str | None, iban: str | None
         accounts = _accounts(session, party)
         if iban is None or not accounts or iban in accounts:
             return party
-        doubts.append(f"{party.name} is known with another bank account than {_shown(iban)}: possible fraud")
+        doubts.append(f"{party.name} is known with another bank account than {last_four(iban)}: possible fraud")
     return None
 
 
@@ -160,7 +160,7 @@ def _compare_accounts(session: Session, party: Counterparty, iban: str, doubts: 
     if not accounts:
         session.add(_account(party, iban))
     elif iban not in accounts:
-        doubts.append(f"{party.name} is known with another bank account than {_shown(iban)}: possible fraud")
+        doubts.append(f"{party.name} is known with another bank account than {last_four(iban)}: possible fraud")
 
 
 def _make(session: Session, said: Party, doubts: list[str]) -> uuid.UUID:
@@ -230,9 +230,10 @@ def _account(party: Counterparty, iban: str) -> CounterpartyAccount:
     return CounterpartyAccount(counterparty_id=party.id, iban=iban, **mine)
 
 
-def _shown(iban: str) -> str:
-    """Enough of an IBAN to recognise it."""
-    return f"{iban[:4]} … {iban[-4:]}"
+def last_four(account: str) -> str:
+    """Enough of a bank account to recognise it; of a short one not even that."""
+    kept = account.replace(" ", "")
+    return f"… {kept[-4:]}" if len(kept) > 8 else "…"
 
 
 def _finding(doubts: list[str]) -> Finding:

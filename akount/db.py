@@ -37,7 +37,7 @@ from sqlalchemy.pool import NullPool
 
 from akount.errors import SettingsError, Unavailable
 
-ROOT = Path(__file__).resolve().parent.parent
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 READ_ONLY = "akount_read_only"
 SQLITE_BUSY_SECONDS = 30
 POOL_PARAMETERS = ("connection_limit", "pool_timeout", "connect_timeout")
@@ -382,7 +382,7 @@ def _sqlite_begin(connection: Connection) -> None:
 
 def _alembic(url: URL) -> AlembicConfig:
     config = AlembicConfig()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
     return config
 
@@ -399,17 +399,22 @@ def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
         raise SettingsError(f"There is no revision {revision} to go to: {error}.") from error
 
 
+@functools.cache
+def head() -> str:
+    """The revision this program needs. All migrations are read for it: once, and not whenever somebody asks for our health."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+
+
 def schema_revision(database: Database) -> tuple[str | None, str]:
     """The revision the database has and the one this program needs."""
-    head = ScriptDirectory.from_config(_alembic(database.url)).get_current_head() or ""
     with _translated(), database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision(), head
+        return MigrationContext.configure(connection).get_current_revision(), head()
 
 
 def require_head(database: Database) -> None:
     """Refuses to go on with a schema that this program was not written for."""
-    current, head = schema_revision(database)
-    if current != head:
+    current, needed = schema_revision(database)
+    if current != needed:
         raise SettingsError(
-            f"The database schema is at {current or 'nothing'}, this program needs {head}: run `python -m akount migrate`."
+            f"The database schema is at {current or 'nothing'}, this program needs {needed}: run `python -m akount migrate`."
         )

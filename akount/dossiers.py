@@ -27,7 +27,7 @@ from akount.models import (
     RecordStatus,
 )
 from akount.pages import Position
-from akount.records import WHOLE
+from akount.records import AT_ONCE, WHOLE
 
 log = logs.get(__name__)
 
@@ -41,6 +41,17 @@ class Dossier:
     document: Document
     job: Job
     record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The same, with what else is known."""
+
+    dossier: Dossier
+    pages: int
+    "that the machine has seen"
+    trail: list[AuditEntry]
+    "what the audit log knows of the document and its record, the latest first"
 
 
 def find(runtime: Runtime, actor: Actor, document_id: uuid.UUID) -> Dossier:
@@ -60,19 +71,25 @@ def listed(
     return found[:limit], len(found) > limit
 
 
-def trail(runtime: Runtime, actor: Actor, dossier: Dossier) -> list[AuditEntry]:
-    """What the audit log knows of a document and its record, the latest first."""
+def whole(runtime: Runtime, actor: Actor, document_id: uuid.UUID) -> Whole:
+    """A document with all that a page shows of it. Raises NotFound. Three questions."""
+    seen = select(Decision.extracted["pages"].as_integer()).where(Decision.document_id == Document.id)
+    count = seen.order_by(Decision.created_at.desc()).limit(1).correlate(Document).scalar_subquery()
+    query = select(Document, Job, Record, count).join(Job, Job.document_id == Document.id)
+    query = query.outerjoin(Record, Record.document_id == Document.id).options(*AT_ONCE)
+    query = query.where(Document.id == document_id, Document.tenant_id == actor.tenant)
+    with runtime.database.snapshot() as session:
+        found = session.execute(query).unique().one_or_none()
+        if found is None:
+            raise NotFound("There is no such document.")
+        dossier = Dossier(*found[:3])
+        return Whole(dossier, found[3] or 0, _trail(session, dossier))
+
+
+def _trail(session: Session, dossier: Dossier) -> list[AuditEntry]:
     targets = [f"document:{dossier.document.id}", *([f"record:{dossier.record.id}"] if dossier.record else [])]
-    query = select(AuditEntry).where(AuditEntry.tenant_id == actor.tenant, AuditEntry.target.in_(targets))
-    with runtime.database.snapshot() as session:
-        return list(session.scalars(query.order_by(AuditEntry.created_at.desc()).limit(50)))
-
-
-def page_count(runtime: Runtime, dossier: Dossier) -> int:
-    """How many pages the machine has seen."""
-    query = select(Decision.extracted).where(Decision.document_id == dossier.document.id).order_by(Decision.created_at.desc())
-    with runtime.database.snapshot() as session:
-        return int((session.scalar(query.limit(1)) or {}).get("pages", 0))
+    query = select(AuditEntry).where(AuditEntry.tenant_id == dossier.document.tenant_id, AuditEntry.target.in_(targets))
+    return list(session.scalars(query.order_by(AuditEntry.created_at.desc()).limit(50)))
 
 
 def original(runtime: Runtime, call: Call, document_id: uuid.UUID) -> tuple[Document, BinaryIO]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -36,6 +37,7 @@ class Probes:
         self._database = Database(runtime.settings.database, pooled=False, connect_timeout=2)
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe")
         self._running: dict[str, Future[Any]] = {}
+        self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
         self._redis = connections.redis_client(runtime.settings) if runtime.settings.redis else None
         self._probes: dict[str, Callable[[], Any]] = {
@@ -53,10 +55,11 @@ class Probes:
         self._since: dict[str, tuple[State, dt.datetime]] = {}
         self._outages = {name: connections.Outage(name) for name in ("database", "storage", "redis", "census")}
 
-    def ask(self, *names: str) -> dict[str, Any]:
-        """Name → what the probe answered; an error is the exception itself, a late probe a TimeoutError."""
+    def ask(self, *names: str, fresh: float = 0.0) -> dict[str, Any]:
+        """Name → what the probe answered; an error is the exception itself, a late probe a TimeoutError. An answer to a
+        question that was asked less than `fresh` seconds ago serves again."""
         with self._lock:
-            asked = {name: self._start(name) for name in names if name in self._probes}
+            asked = {name: self._start(name, fresh) for name in names if name in self._probes}
         wait(asked.values(), timeout=PROBE_SECONDS)
         answers = {name: self._answer(future) for name, future in asked.items()}
         for name in answers.keys() & self._outages.keys():
@@ -81,10 +84,11 @@ class Probes:
         if self._redis is not None:
             self._redis.close()
 
-    def _start(self, name: str) -> Future[Any]:
-        running = self._running.get(name)
-        if running is None or running.done():
+    def _start(self, name: str, fresh: float) -> Future[Any]:
+        running, at = self._running.get(name), time.monotonic()
+        if running is None or (running.done() and at - self._asked[name] >= fresh):
             running = self._running[name] = self._pool.submit(self._probes[name])
+            self._asked[name] = at
         return running
 
     @staticmethod

@@ -60,10 +60,15 @@ def clean_filename(name: str | None) -> str:
     return shown[-200:] or "document"
 
 
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a file that has more bytes than its sender may send."""
+    return TooLarge(f"The file is larger than {limit / 1048576:g} MiB, the most that may be sent; send a smaller one.")
+
+
 def admit(incoming: Incoming, limit: int) -> str:
     """The media type of a file that may come in. Raises TooLarge, Invalid (empty), UnsupportedType."""
     if incoming.too_large:
-        raise TooLarge(f"The file is larger than {limit / 1048576:g} MiB; send a smaller one.")
+        raise too_large(limit)
     if incoming.size == 0:
         raise Invalid("The file is empty; choose another.", code="empty_file")
     found = media_type(incoming.head(HEAD))

@@ -20,6 +20,7 @@ from akount.extraction.sandbox import Limits, SharedSandbox
 from akount.limits import Limiter
 from akount.pools import open_database
 from akount.routing import Policy
+from akount.sealing import Seal
 from akount.storage import Storage, open_storage
 from config import Settings
 
@@ -57,10 +58,17 @@ class Runtime:
     opener: SharedSandbox
     "opens files in a confined child process"
     policy: Policy
-    secret: str
+    secrets: tuple[str, ...]
+    "what is signed is known by any of them, the oldest first; the last one signs"
+    seal: Seal
     bells: dict[str, Rings] = field(default_factory=dict)
     "queue → bell; what never rings has none"
     _closers: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+
+    @property
+    def secret(self) -> str:
+        """The one that signs."""
+        return self.secrets[-1]
 
     def on_close(self, name: str, close: Callable[[], None]) -> None:
         """Something opened later: it is closed before what it stands on."""
@@ -124,7 +132,7 @@ def patience(settings: Settings) -> float:
 def open_runtime(settings: Settings, connections: int | None = None) -> Runtime:
     """Opens what every process needs, with `connections` to the database at most (None: those of a web process). Nothing
     is connected yet: pools connect when first used."""
-    secret = settings.secret_key or _kept_secret(settings.directory)
+    signing = (*settings.secret_key_previous, settings.secret_key or _kept_secret(settings.directory))
     database = open_database(settings, connections)
     runtime = Runtime(
         settings=settings,
@@ -133,7 +141,8 @@ def open_runtime(settings: Settings, connections: int | None = None) -> Runtime:
         limiter=Limiter(settings),
         opener=SharedSandbox(Limits.of(settings)),
         policy=Policy(settings.auto_create_confidence, settings.review_confidence, Decimal(settings.auto_create_limit)),
-        secret=secret,
+        secrets=signing,
+        seal=Seal(signing),
     )
     runtime.on_close("database", database.close)
     runtime.on_close("storage", runtime.storage.close)

@@ -796,9 +796,16 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(Text)
     events: Mapped[list[Any]]
     generation: Mapped[int] = mapped_column(default=1)
-    "grows with each new secret, which is derived from it"
+    "grows with each new secret"
+    secret: Mapped[str | None] = mapped_column(Text)
+    "what its messages are signed with, sealed (sealing.py); None: it was made when secrets were derived from SECRET_KEY"
+    previous_secret: Mapped[str | None] = mapped_column(Text)
+    previous_until: Mapped[dt.datetime | None]
+    "until then its messages are signed with the secret before as well"
     created_by: Mapped[str] = mapped_column(String(80))
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    paused_at: Mapped[dt.datetime | None]
+    "what it is to be told is held back"
     removed_at: Mapped[dt.datetime | None]
     "it is told nothing any more; what it was told can still be looked at"
 
@@ -821,7 +828,7 @@ class Delivery(Base):
     status: Mapped[DeliveryStatus] = mapped_column(_enum(DeliveryStatus), default=DeliveryStatus.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[dt.datetime] = mapped_column(default=now)
-    "when it is tried next; while a courier has it, when another may take it"
+    "when it is tried next; while a courier has it, when another may take it; HELD while its webhook is paused"
     last_status: Mapped[int | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[dt.datetime] = mapped_column(default=now)

@@ -12,14 +12,16 @@ import math
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from akount import pages
 from akount.db import now
 from akount.errors import LimitExceeded
 from akount.limits import numbers
 from akount.models import Document, Tenant, Usage
+from akount.pages import Position
 
 MIB = 1 << 20
 
@@ -59,7 +61,10 @@ class Standing:
 
 def allowance(session: Session, tenant_id: uuid.UUID, default_size: int) -> Allowance:
     """What the tenant may send."""
-    plan = session.scalar(select(Tenant.plan).where(Tenant.id == tenant_id))
+    return _allowed(session.scalar(select(Tenant.plan).where(Tenant.id == tenant_id)), default_size)
+
+
+def _allowed(plan: str | None, default_size: int) -> Allowance:
     return Allowance(None, default_size) if plan is None else ALLOWANCES[Plan(plan)]
 
 
@@ -68,8 +73,43 @@ def standing(session: Session, tenant_id: uuid.UUID, default_size: int) -> Stand
     tenant, month = session.get_one(Tenant, tenant_id), _month(now())
     kept = session.get(Usage, (tenant_id, month))
     used = _sent(session, tenant_id, month) if kept is None else kept.documents
+    return _standing(tenant, used, default_size, month)
+
+
+def _standing(tenant: Tenant, used: int, default_size: int, month: dt.date) -> Standing:
     plan = None if tenant.plan is None else Plan(tenant.plan)
-    return Standing(plan, allowance(session, tenant_id, default_size), used, _midnight(_next(month)))
+    return Standing(plan, _allowed(plan, default_size), used, _midnight(_next(month)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tenants are listed: those of one actor, of a plan, of none (`unplanned`), whose name begins so."""
+
+    tenant_id: uuid.UUID | None = None
+    plan: str | None = None
+    unplanned: bool = False
+    begins: str = ""
+
+
+def listed(
+    session: Session, wanted: Wanted, default_size: int, after: Position | None, limit: int
+) -> tuple[list[tuple[Tenant, Standing]], bool]:
+    """A page of the tenants, the newest first, each with where it stands, and whether there are more. Of a tenant without a
+    plan nothing is counted. One question."""
+    month = _month(now())
+    mine = (Document.tenant_id == Tenant.id, Document.created_at >= _midnight(month))
+    sent = select(func.count()).select_from(Document).where(*mine).correlate(Tenant).scalar_subquery()
+    used = case((Tenant.plan.is_not(None), func.coalesce(Usage.documents, sent)), else_=0)
+    query = select(Tenant, used).outerjoin(Usage, and_(Usage.tenant_id == Tenant.id, Usage.month == month))
+    for asked, condition in (
+        (wanted.tenant_id, Tenant.id == wanted.tenant_id),
+        (wanted.plan, Tenant.plan == wanted.plan),
+        (wanted.unplanned, Tenant.plan.is_(None)),
+        (wanted.begins, func.lower(Tenant.name).startswith(wanted.begins.lower(), autoescape=True)),
+    ):
+        query = query.where(condition) if asked else query
+    rows = session.execute(pages.page(query, Tenant, after, limit)).all()
+    return [(tenant, _standing(tenant, number, default_size, month)) for tenant, number in rows[:limit]], len(rows) > limit
 
 
 def take(session: Session, tenant_id: uuid.UUID) -> None:

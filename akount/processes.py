@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """Each of them means: finish what you do, close in order, end."""
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+"""The C library, for what Python has no call for."""
+
 
 def die_with_parent(parent: int | None = None, how: signal.Signals = signal.SIGKILL) -> None:
     """Asks the kernel to send this process a signal when its parent dies. Given the parent's pid, a parent that died
     before this call counts too."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
+    LIBC.prctl(PR_SET_PDEATHSIG, how)
     if parent is not None and os.getppid() != parent:
         os.kill(os.getpid(), how)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For what stays as long as the process does: code, models. The garbage collector does not interrupt the loading to look
+    for what could go, which takes a fifth of it, and does not look at it later: a fork's pages stay shared."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def leave(*, clean: bool) -> NoReturn:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from akount import pages
 from akount.accounts import Actor
@@ -36,6 +36,8 @@ class Filter:
 
 
 WHOLE = selectinload(Record.lines), selectinload(Record.corrections)
+AT_ONCE = selectinload(Record.lines), joinedload(Record.corrections)
+"""The same for one record, in a question less."""
 
 
 def none_such(kind: Kind | None) -> NotFound:

@@ -15,8 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from akount import corrections, counterparties, lessons, webhooks
-from akount.accounts import Call, note
+from akount.accounts import Call, Permission, note
 from akount.db import now
+from akount.discretion import ACCOUNT
 from akount.errors import Conflict, PreconditionFailed
 from akount.kinds import Kind
 from akount.lifecycle import Runtime
@@ -47,7 +48,10 @@ NEEDED = ("counterparty_name", "date", "currency", "total_amount")
 
 
 def correct(runtime: Runtime, call: Call, which: Which, changes: Mapping[str, Any]) -> Record:
-    """Writes a person's values into a record. Raises NotFound, PreconditionFailed, Conflict for one that is decided."""
+    """Writes a person's values into a record. Raises NotFound, PreconditionFailed, Conflict for one that is decided, NotAllowed
+    for an account that the caller does not see whole: what was masked would be written back."""
+    if ACCOUNT in changes:
+        call.actor.require(Permission.ACCOUNTS)
     with runtime.database.transaction() as session:
         record = _take(session, call, which, *OPEN)
         changed = corrections.apply(session, record, which.kind, changes, call.actor.name)

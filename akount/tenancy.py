@@ -20,11 +20,13 @@ from akount.hosted import policies
 from akount.hosted.policies import Policy
 from akount.lifecycle import Runtime
 from akount.limits import Level
-from akount.models import ApiKey, Document, Entity, HistoryRow, Job, Membership, Tenant
+from akount.models import ApiKey, Document, Entity, HistoryRow, HostedPolicy, Job, Membership, Tenant
 
 LISTED = 50
 BUSIEST = 20
 LATELY = dt.timedelta(seconds=60)
+SEEN = 5
+"""Columns of a tenant as it is listed; what more is asked stands behind them."""
 MONTH, MONTHLY = dt.timedelta(days=30), ("completed", "failed")
 SORTS = {"": "the newest", "waiting": "most in line", "failed": "most failed"}
 """How the list may be sorted; only the first is paged."""
@@ -59,8 +61,6 @@ class Whole:
     """One tenant with all that is known of it; no secret."""
 
     line: Line
-    points: list[Point]
-    "of the span that was asked for"
     month: dict[str, int]
     "completed and failed of the last 30 days"
     entities: int
@@ -84,7 +84,7 @@ class Use:
 
 def tenants(runtime: Runtime, actor: Actor, *, sort: str = "", begins: str = "", after: Position | None = None) -> Slice:
     """The tenants that the actor may see and whose name begins so: the newest first, page by page, or those with the most in
-    line or failed. Three or four questions."""
+    line or failed. Two or three questions."""
     with runtime.database.snapshot() as session:
         query = _visible(actor)
         query = query.where(func.lower(Tenant.name).startswith(begins.lower(), autoescape=True)) if begins else query
@@ -100,20 +100,31 @@ def tenants(runtime: Runtime, actor: Actor, *, sort: str = "", begins: str = "",
     return Slice(lines, (lines[-1].tenant.created_at, lines[-1].tenant.id) if more else None)
 
 
-def tenant(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID, span: Span) -> Whole:
-    """One of them. Raises NotFound, also for another's. Seven questions, one of them to the limiter."""
+def tenant(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID) -> Whole:
+    """One of them. Raises NotFound, also for another's. Three questions, and one to the limiter."""
+    counts = (_count(Entity, tenant_id), _count(Membership, tenant_id), *(_of_month(name, tenant_id) for name in MONTHLY))
     with runtime.database.snapshot() as session:
-        counts = (_count(Entity, tenant_id), _count(Membership, tenant_id), *(_of_month(name, tenant_id) for name in MONTHLY))
-        found = session.execute(_visible(actor, *counts).where(Tenant.id == tenant_id)).one_or_none()
+        query = _visible(actor, *counts, HostedPolicy, policies.spent_by(tenant_id)).select_from(Tenant)
+        query = query.outerjoin(HostedPolicy, HostedPolicy.tenant_id == Tenant.id).where(Tenant.id == tenant_id)
+        found = session.execute(query).one_or_none()
         if found is None:
             raise NotFound("There is no such tenant.")
-        (line,) = _lines(session, [found[:2]])
-        points = history.series(session, span, tenant_id=tenant_id)
+        (line,) = _lines(session, [found[:SEEN]])
         newest = select(ApiKey).where(ApiKey.tenant_id == tenant_id).order_by(ApiKey.last_used_at.desc(), ApiKey.id)
         keys = session.scalars(newest.limit(LISTED)).all()
-        hosted, (spent, _reserved) = policies.policy_of(session, tenant_id), policies.spent_of(session, tenant_id)
-    month = {name: int(number or 0) for name, number in zip(MONTHLY, found[4:], strict=True)}
-    return Whole(line, points, month, found[2], found[3], keys, runtime.limiter.level(tenant_id), hosted, spent)
+    entities, members, *monthly, hosted, spent = found[SEEN:]
+    month = {name: int(number or 0) for name, number in zip(MONTHLY, monthly, strict=True)}
+    level = runtime.limiter.level(tenant_id)
+    return Whole(line, month, entities, members, keys, level, policies.read(hosted), spent or 0)
+
+
+def name_of(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID) -> str:
+    """What a tenant is called. Raises NotFound, also for another's."""
+    with runtime.database.snapshot() as session:
+        found = session.scalar(select(Tenant.name).where(*_mine(actor), Tenant.id == tenant_id))
+    if found is None:
+        raise NotFound("There is no such tenant.")
+    return found
 
 
 def uses(runtime: Runtime, actor: Actor) -> list[Use]:
@@ -141,20 +152,28 @@ def release(runtime: Runtime, call: Call, tenant_id: uuid.UUID, reason: str) -> 
 
 def pause(runtime: Runtime, call: Call, tenant_id: uuid.UUID, reason: str, until: dt.datetime | None) -> None:
     """Nothing of a tenant is begun before `until`. Raises NotFound, Conflict."""
-    _require(runtime, call.actor, tenant_id)
+    name_of(runtime, call.actor, tenant_id)
     scans.pause(runtime, call, queue=None, tenant_id=tenant_id, reason=reason, until=until)
 
 
 def resume(runtime: Runtime, call: Call, tenant_id: uuid.UUID) -> None:
     """Lets it go. Raises NotFound, Conflict."""
-    _require(runtime, call.actor, tenant_id)
+    name_of(runtime, call.actor, tenant_id)
     scans.resume(runtime, call, queue=None, tenant_id=tenant_id)
 
 
-def _require(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID) -> None:
+def hosted(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID) -> tuple[str, Policy | None]:
+    """What a tenant is called, and what it has decided about hosted engines. Raises NotFound, also for another's."""
+    name = name_of(runtime, actor, tenant_id)
     with runtime.database.snapshot() as session:
-        if session.execute(_visible(actor).where(Tenant.id == tenant_id)).one_or_none() is None:
-            raise NotFound("There is no such tenant.")
+        return name, policies.policy_of(session, tenant_id)
+
+
+def decide_hosted(runtime: Runtime, call: Call, tenant_id: uuid.UUID, policy: Policy) -> None:
+    """Writes down what a tenant has decided, from now on. Raises NotFound, also for another's, and Invalid."""
+    name_of(runtime, call.actor, tenant_id)
+    with runtime.database.transaction() as session:
+        policies.decide(session, call, tenant_id, policy)
 
 
 def _mine(actor: Actor) -> list[Any]:
@@ -162,9 +181,14 @@ def _mine(actor: Actor) -> list[Any]:
 
 
 def _visible(actor: Actor, *more: Any) -> Any:
-    """The tenants that the actor may see, each with when it sent something last."""
+    """The tenants that the actor may see, each with when it sent something last, when the sweepers looked last, and what of
+    it they saw waiting and delayed."""
     last = select(func.max(Job.created_at)).where(Job.tenant_id == Tenant.id).correlate(Tenant).scalar_subquery()
-    return select(Tenant, last.label("last_upload"), *more).where(*_mine(actor))
+    latest = select(func.max(HistoryRow.at)).where(HistoryRow.minutes == history.MINUTE).scalar_subquery()
+    its = (HistoryRow.minutes == history.MINUTE, HistoryRow.at == latest, HistoryRow.tenant_id == Tenant.id)
+    sums = (func.sum(HistoryRow.waiting), func.sum(HistoryRow.delayed))
+    standing = (select(number).where(*its).correlate(Tenant).scalar_subquery() for number in sums)
+    return select(Tenant, last.label("last_upload"), latest.label("seen_at"), *standing, *more).where(*_mine(actor))
 
 
 def _older(after: Position) -> Any:
@@ -182,25 +206,13 @@ def _of_month(name: str, tenant_id: uuid.UUID) -> Any:
 
 
 def _lines(session: Session, rows: Sequence[Any]) -> list[Line]:
-    ids = [row[0].id for row in rows]
-    day, seen = history.of_tenants(session, ids, Span.DAY), _standing(session, ids)
-    made = []
-    for one, last in rows:
-        waiting, delayed = (None, None) if seen is None else seen.get(one.id, (0, 0))
-        made.append(Line(one, last, waiting, delayed, day.get(one.id)))
-    return made
-
-
-def _standing(session: Session, ids: list[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]] | None:
-    """What of each tenant waits and is delayed, as the sweepers saw it last; None: they have not for a while."""
+    """The first SEEN columns of what is visible, with what became of each tenant's documents in the last day. What the
+    sweepers have not looked at for a while is not known."""
+    day = history.of_tenants(session, [row[0].id for row in rows], Span.DAY)
     fresh = now() - 2 * history.SETTLED
-    latest = select(func.max(HistoryRow.at)).where(HistoryRow.minutes == history.MINUTE).scalar_subquery()
-    counted = select(HistoryRow.tenant_id, HistoryRow.at, func.sum(HistoryRow.waiting), func.sum(HistoryRow.delayed)).where(
-        HistoryRow.minutes == history.MINUTE,
-        HistoryRow.at == latest,
-        or_(HistoryRow.tenant_id.in_(ids), HistoryRow.tenant_id.is_(None)),
-    )
-    rows = session.execute(counted.group_by(HistoryRow.tenant_id, HistoryRow.at)).all()
-    if not rows or rows[0][1] < fresh:
-        return None
-    return {tenant: (int(waiting or 0), int(delayed or 0)) for tenant, _at, waiting, delayed in rows if tenant is not None}
+    made = []
+    for one, last, seen_at, waiting, delayed in rows:
+        known = seen_at is not None and seen_at >= fresh
+        in_line, later = (int(waiting or 0), int(delayed or 0)) if known else (None, None)
+        made.append(Line(one, last, in_line, later, day.get(one.id)))
+    return made

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from akount.cli.common import MODULES
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 120
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["akount.cli", "commands"])
+_processes.set_forkserver_preload(["akount.cli", *sorted({f"akount.cli.{module}" for module in MODULES.values()}), "commands"])
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -14,11 +16,32 @@ import config
 from akount import db
 from akount.app import create_app
 from akount.lifecycle import Runtime, open_runtime
+from akount.processes import loading
 from akount.tasks.queues import hang_bells
 from people import People, settle_in
 from servers import Server, create_database, postgres_server, redis_server
 
 _numbers = itertools.count()
+_redis_numbers = itertools.count()
+
+
+def pytest_configure() -> None:
+    """Signals as they are in a terminal: a shell without job control ignores INT and QUIT for what it sends to the background,
+    and with us every server and worker of a test would."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is made meanwhile, code and a few thousand tests, is here to stay: nobody looks through it for rubbish all the time."""
+    with loading():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +66,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def sqlite_copy(template: Path, directory: Path, name: str = "test.db") -> str:
+    """A fresh copy of the migrated template."""
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.copy(template, directory / name)
+    return f"sqlite:///{directory / name}"
+
+
 @pytest.fixture(scope="session")
 def redis_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One Redis-protocol server for the whole run, with a password."""
@@ -53,16 +83,14 @@ def redis_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     """An empty database at head, where it is all the same which."""
-    shutil.copy(sqlite_template, tmp_path / "test.db")
-    return f"sqlite:///{tmp_path / 'test.db'}"
+    return sqlite_copy(sqlite_template, tmp_path)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database at head, on both."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
-        return f"sqlite:///{tmp_path / 'test.db'}"
+        return sqlite_copy(request.getfixturevalue("sqlite_template"), tmp_path)
     return postgres_copy(request.getfixturevalue("postgres"))
 
 
@@ -71,17 +99,20 @@ def postgres_copy(server: Server) -> str:
     return create_database(server, f"test_{os.getpid()}_{next(_numbers)}", template="template_akount")
 
 
-@pytest.fixture(params=["sqlite-queue", "redis-queue"])
-def queue_environ(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The queue's setting, on both; each Redis test has a database number of its own, emptied."""
-    if request.param == "sqlite-queue":
-        return {}
-    import redis
-
-    url = f"{request.getfixturevalue('redis_shared').url.rsplit('/', 1)[0]}/{next(_numbers) % 15 + 1}"
+def redis_database(server: Server) -> str:
+    """One of the fifteen that are taken in turn, emptied: what other tests left behind is not found by the next."""
+    url = f"{server.url.rsplit('/', 1)[0]}/{next(_redis_numbers) % 15 + 1}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
-    return {"REDIS_URL": url}
+    return url
+
+
+@pytest.fixture(params=["sqlite-queue", "redis-queue"])
+def queue_environ(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The queue's setting, on both."""
+    if request.param == "sqlite-queue":
+        return {}
+    return {"REDIS_URL": redis_database(request.getfixturevalue("redis_shared"))}
 
 
 @pytest.fixture

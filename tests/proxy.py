@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 
 from servers import free_port
-from service import ROOT
+from service import PLAIN, ROOT
 
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
 SHIPPED = ROOT / "deploy" / "nginx"
@@ -70,7 +70,7 @@ class Proxy:
         while True:
             assert self.process.poll() is None, self.error_log
             try:
-                httpx.get(self.url + "/health/live", timeout=5, trust_env=False)
+                httpx.get(self.url + "/health/live", timeout=5, **PLAIN)
                 return self
             except httpx.TransportError:
                 assert time.monotonic() < deadline, self.error_log

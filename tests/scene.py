@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 
 from sqlalchemy import insert
+from sqlalchemy.orm import Session
 
 from akount import __version__, accounts, backlog, operations
 from akount.accounts import Call
@@ -19,7 +20,23 @@ from akount.fingerprints import cause
 from akount.identity import sessions
 from akount.kinds import KINDS, QUEUES, Kind
 from akount.ledger import DeadLetters
-from akount.models import Attempt, Document, Entity, Job, JobStatus, Record, RecordStatus, Role, Tenant, WorkerProcess
+from akount.models import (
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Document,
+    Entity,
+    Job,
+    JobStatus,
+    Record,
+    RecordStatus,
+    Role,
+    Tenant,
+    Webhook,
+    WorkerProcess,
+)
+from akount.plans import Plan
+from akount.webhooks import Event
 
 PASSWORD = "correct horse battery"
 OPERATOR, OWNER, VIEWER = "otto@example.com", "ada@example.com", "vera@example.com"
@@ -60,6 +77,7 @@ class Scene:
     jobs: list[uuid.UUID]
     dead: list[uuid.UUID]
     operation: uuid.UUID
+    webhook: uuid.UUID
 
 
 def set_up(database: Database, *, hostile: bool = False, many: int = 90) -> Scene:
@@ -85,11 +103,13 @@ def set_up(database: Database, *, hostile: bool = False, many: int = 90) -> Scen
             reason=words[0] if hostile else "import of old files, on their wish",
             by="shell",
         )
+        webhook = _webhook(session, ours, words[0])
+        accounts.set_plan(session, theirs.id, Plan.FREE)
         dead = [row["id"] for row in rows[Job] if row["status"] is JobStatus.FAILED and row["discarded_at"] is None]
         call = Call(accounts.Actor(Role.OPERATOR, None), request_id="request-of-a-scene", address="192.0.2.1")
         meant = DeadLetters(tenant_id=theirs.id, code="worker_lost")
         operation = operations.start(session, call, operations.Action.RETRY, meant, words[0] if hostile else "the host is back").id
-    return Scene(ours, theirs, [row["id"] for row in rows[Job]], dead, operation)
+    return Scene(ours, theirs, [row["id"] for row in rows[Job]], dead, operation, webhook)
 
 
 _STATES = (
@@ -197,6 +217,21 @@ def _record(job: dict, document: dict, entity: Entity, kind: Kind, dice: random.
         "engine": "textlayer",
         "model_version": "1",
     }
+
+
+def _webhook(session: Session, tenant: Tenant, word: str) -> uuid.UUID:
+    """One that was told something, could not be told something else, and is to be told a third thing."""
+    made = Webhook(tenant_id=tenant.id, url="https://books.example.com/akount", events=[*Event], created_by="user:ada")
+    session.add(made)
+    session.flush()
+    for status, attempts, said in (
+        (DeliveryStatus.DELIVERED, 1, ""),
+        (DeliveryStatus.FAILED, 9, word),
+        (DeliveryStatus.PENDING, 2, word),
+    ):
+        mine = {"tenant_id": tenant.id, "webhook_id": made.id, "record_id": uuid.uuid4(), "event": Event.CREATED, "body": {}}
+        session.add(Delivery(**mine, status=status, attempts=attempts, last_error=said or None))
+    return made.id
 
 
 def _workers(session) -> None:

@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import delete, event
 
-from akount import db
 from akount.db import Database
 from akount.models import (
     Alert,
@@ -33,7 +32,7 @@ from akount.models import (
     Webhook,
     WorkerProcess,
 )
-from conftest import postgres_copy
+from conftest import postgres_copy, sqlite_copy
 
 WORK: tuple[type[Base], ...] = (
     Alert,
@@ -68,9 +67,7 @@ WORK: tuple[type[Base], ...] = (
 def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """For a fixture with the parameters sqlite and postgres: a database at head."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'test.db'}"
-        db.migrate(url)
-        return url
+        return sqlite_copy(request.getfixturevalue("sqlite_template"), tmp_path_factory.mktemp("shared"))
     return postgres_copy(request.getfixturevalue("postgres"))
 
 

@@ -22,9 +22,10 @@ import config
 from akount import alerts, backlog, failures, fingerprints, ledger, notices, workers
 from akount.db import now
 from akount.errors import SettingsError, Unreadable
+from akount.hosted import gate
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime, open_runtime
-from akount.models import Alert, Job, Schedule, WorkerProcess
+from akount.models import Alert, HostedBreaker, Job, Schedule, WorkerProcess
 from akount.tasks import upkeep
 from akount.tasks.queues import hang_bells
 from akount.tasks.upkeep import Watchman
@@ -230,6 +231,27 @@ def test_a_part_that_is_away(tmp_path: Any, database_url: str) -> None:
         assert troubles(runtime) == {("dependency_down", "redis")}
     finally:
         runtime.close()
+
+
+def test_a_hosted_engine_that_is_left_alone_until_it_answers_or_nobody_asks(runtime: Runtime) -> None:
+    def heard(*, failed: bool) -> None:
+        with runtime.database.transaction() as session:
+            gate.report(session, "mistral", failed=failed)
+
+    with runtime.database.transaction() as session:
+        session.add(HostedBreaker(engine="mistral"))
+    for _ in range(gate.FAILURES - 1):
+        heard(failed=True)
+    assert troubles(runtime) == set()
+    heard(failed=True)
+    assert troubles(runtime) == {("hosted_engine_down", "mistral")}
+    heard(failed=False)
+    assert troubles(runtime) == set()
+    for _ in range(gate.FAILURES):
+        heard(failed=True)
+    with runtime.database.transaction() as session:
+        session.get_one(HostedBreaker, "mistral").open_until = now() - gate.LATELY
+    assert troubles(runtime) == set()
 
 
 def test_it_is_told_once_reminded_of_and_told_to_be_over(

@@ -5,11 +5,13 @@ import os
 import uuid
 from pathlib import Path
 
+import click
 import pytest
 
 import commands
 import config
 from akount import demo, ledger, scans
+from akount.cli.common import MODULES, cli
 from akount.db import Database, now
 from akount.errors import Unauthenticated, Unreadable
 from akount.identity import organisations, sessions
@@ -21,6 +23,7 @@ from akount.limits import Windows
 from akount.models import Job, JobStatus, Role
 from akount.operations import Action
 from config import Settings
+from conftest import sqlite_copy
 from make import SAMPLES, submitted
 from people import People, Person
 
@@ -44,10 +47,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    made = Shell(tmp_path / "var")
-    made("migrate")
-    return made
+def shell(tmp_path: Path, sqlite_template: Path) -> Shell:
+    sqlite_copy(sqlite_template, tmp_path / "var", "akount.db")
+    return Shell(tmp_path / "var")
 
 
 def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> None:
@@ -61,8 +63,22 @@ def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> N
     assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
 
 
+def test_every_command_is_where_it_is_looked_for() -> None:
+    with click.Context(cli) as context:
+        found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    assert set(found) == set(cli.commands), "none is added by a module where nobody would look for it"
+    for name, command in found.items():
+        assert command is not None
+        assert command.callback.__module__ == f"akount.cli.{MODULES[name]}"
+    written = {path.stem for path in Path(config.ROOT, "akount", "cli").glob("*.py")}
+    assert written - {"__init__", "common"} == set(MODULES.values())
+
+
 def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> None:
-    assert "python -m akount migrate" in Shell(tmp_path)("jobs", "list", code=2)
+    shell = Shell(tmp_path)
+    assert "python -m akount migrate" in shell("jobs", "list", code=2)
+    assert shell("migrate") == "The schema is at head.\n"
+    assert shell("jobs", "list") == ""
 
 
 def test_config_check_shows_sources_and_masks_secrets(tmp_path: Path) -> None:

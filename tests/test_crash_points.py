@@ -25,7 +25,7 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Attempt, Decision, Document, Job, JobStatus, Record
 from akount.tasks import scan, upkeep
 from akount.tasks.queues import open_queue
-from conftest import make_settings, postgres_copy
+from conftest import make_settings, postgres_copy, redis_database
 from crashing import Death, Foundry, NthEffect, Trap, hang_patient_bells
 from fakes import FakeReader
 from make import BILL, pdf, sent, submitted
@@ -163,7 +163,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         settings = make_settings(directory, f"sqlite:///{directory / 'test.db'}")
         db.migrate(settings.database)
     else:
-        redis = request.getfixturevalue("redis_shared").url
+        redis = redis_database(request.getfixturevalue("redis_shared"))
         settings = make_settings(directory, postgres_copy(request.getfixturevalue("postgres")), REDIS_URL=redis)
     runtime = open_runtime(settings)
     hang_patient_bells(runtime)

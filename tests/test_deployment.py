@@ -19,6 +19,8 @@ import trustme
 import yaml
 
 import config
+from akount.api.uploads import FORM_OVERHEAD
+from akount.plans import ALLOWANCES
 from proxy import NGINX, Proxy
 from servers import Server, free_port, postgres_programs, redis_program
 
@@ -107,7 +109,7 @@ def test_our_containers_can_do_nothing_but_their_work() -> None:
 def test_every_password_is_asked_for_and_none_stands_in_a_file() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     secret = r"SECRET_KEY|DATABASE_PASSWORD|POSTGRES_PASSWORD|REDIS_PASSWORD|SPACES_ACCESS_KEY|SPACES_SECRET_KEY|OBJECTS_KEY"
-    used = re.findall(rf"(?<!\$)\$\{{({secret})([^}}]*)\}}", text)
+    used = re.findall(rf"(?<!\$)\$\{{({secret})(?!_)([^}}]*)\}}", text)
     assert {name for name, _ in used} == set(secret.split("|"))
     assert all(rest.startswith(":?") for _, rest in used), "without one nothing starts"
     example = dict(
@@ -195,6 +197,15 @@ def test_manifests_are_of_the_schema() -> None:
     for found in manifests():
         if found["kind"] != "ScaledObject":  # of KEDA, not of Kubernetes
             jsonschema_rs.validator_for(schema | {"$ref": f"#/$defs/kind.{found['kind']}"}).validate(found)
+
+
+def test_a_file_of_the_greatest_plan_comes_through_every_door_that_is_shipped() -> None:
+    greatest = max(config.Settings.max_upload_bytes, *(allowed.size for allowed in ALLOWANCES.values())) + FORM_OVERHEAD
+    (ingress,) = (found for found in manifests() if found["kind"] == "Ingress")
+    said = [ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]]
+    said += re.findall(r"client_max_body_size (\S+);", (ROOT / "deploy" / "nginx" / "akount.conf.template").read_text())
+    assert max(said) == said[0], "both doors are as wide"
+    assert greatest <= int(said[0].removesuffix("m")) << 20 < 2 * greatest
 
 
 def test_the_schema_refuses_what_is_misspelt() -> None:

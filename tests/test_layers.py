@@ -13,7 +13,19 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "safety"),
     ("config",),
     ("logs",),
-    ("db", "readings", "addresses", "connections", "currencies", "fingerprints", "metrics", "pages", "processes", "sheets"),
+    (
+        "db",
+        "readings",
+        "addresses",
+        "connections",
+        "currencies",
+        "fingerprints",
+        "metrics",
+        "pages",
+        "processes",
+        "sealing",
+        "sheets",
+    ),
     ("checks", "distributions", "exposition", "models"),
     ("ledger", "backlog", "audit", "counterparties", "duplicates", "kinds", "routing", "storage"),
     (
@@ -30,7 +42,19 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "watch",
         "pools",
     ),
-    ("corrections", "failures", "intake", "operations", "plans", "schedules", "search", "transfer", "webhooks", "workers"),
+    (
+        "corrections",
+        "discretion",
+        "failures",
+        "intake",
+        "operations",
+        "plans",
+        "schedules",
+        "search",
+        "transfer",
+        "webhooks",
+        "workers",
+    ),
     ("census", "identity", "lifecycle"),
     ("hosted",),
     ("alerts", "pipeline", "vitals"),
@@ -157,6 +181,7 @@ def test_only_these_speak_to_others_over_http() -> None:
 
 def test_only_the_ways_in_know_tokens_and_passwords() -> None:
     assert users("jwt") <= {"identity.clerk"}
+    assert users("cryptography") <= {"sealing"}
     assert users("argon2") <= {"identity.passwords"}
 
 

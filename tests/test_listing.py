@@ -158,3 +158,22 @@ def test_everybody_who_looks_within_seconds_is_shown_the_same(runtime: Runtime, 
     assert second is not None
     assert second.total(JobStatus.FAILED) == first.total(JobStatus.FAILED) - 1
     assert dataclasses.replace(second, at=first.at) != first
+
+
+def test_what_comes_out_the_same_is_asked_for_less_often(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, asked, answer = [0.0], [], ["the same"]
+    monkeypatch.setattr("akount.census.time.monotonic", lambda: clock[0])
+    board = Board(runtime.database)
+
+    def make(_session: object, _tenant: object) -> str:
+        asked.append(clock[0])
+        return answer[0]
+
+    for second in range(60):
+        clock[0] = second
+        answer[0] = "the same" if second < 40 else f"changed {second}"
+        assert board.keep("it", None, make, 4) == (answer[0] if asked[-1] == second else board.keep("it", None, make, 4))
+    assert asked == [0, 4, 12, 24, 36, 48, 52, 56]
+    board.forget(None)
+    board.keep("it", None, make, 4)
+    assert asked[-1] == 59, "who has changed something sees it at once"

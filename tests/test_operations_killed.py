@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 import config
-from akount import operations
+from akount import operations, scans
 from akount.db import Database, now
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters
@@ -19,8 +19,11 @@ from akount.operations import Action
 from conftest import make_settings, postgres_copy
 from people import People, settle_in
 from servers import Server
+from worker import Consumer, emptied, until
 
 JOBS, KILLS = 1_500, 3
+JOBS_OF_WORKERS = int(os.environ.get("BULK_JOBS", "1200"))
+"""With BULK_JOBS=10000 and `pytest -s -k another_worker` it takes most of a minute, and tells how long."""
 KIND = next(iter(KINDS.values()))
 
 
@@ -101,6 +104,32 @@ def test_killed_in_the_middle_it_moves_exactly_the_frozen_set_once(
     assert versions == {2: JOBS - 1, 1: 1}, "each was moved once"
     assert not waiting & set(late)
     assert (ended.matched, ended.done, ended.skipped) == (JOBS, JOBS - 1, 1)
+
+
+def test_another_worker_process_takes_up_what_one_was_killed_over(settings: config.Settings) -> None:
+    """Asked for as the console asks; the first worker is killed with SIGKILL once it has begun. More that match fail
+    meanwhile. The queue is paused, so that what is retried stays as the operation left it."""
+    with emptied(settings) as runtime:
+        people, started = settle_in(runtime.database), time.monotonic()
+        meant = fail(runtime.database, people, JOBS_OF_WORKERS)
+        scans.pause(runtime, people.ada.call, queue=KIND.queue, tenant_id=None, reason="of a test", until=None)
+        asked = scans.start_operation(runtime, people.ada.call, Action.RETRY, DeadLetters(code="timed_out"), "the host is back")
+        with Consumer(runtime) as worker:
+            until(lambda: done(runtime.database, asked.id) > 0, worker)
+            worker.process.kill()
+        killed_at = done(runtime.database, asked.id)
+        late = fail(runtime.database, people, 20)
+        assert 0 < killed_at < JOBS_OF_WORKERS, "killed in the middle"
+        with Consumer(runtime) as worker:
+            until(lambda: scans.find_operation(runtime, people.ada.actor, asked.id).finished_at is not None, worker)
+        ended = scans.find_operation(runtime, people.ada.actor, asked.id)
+        with runtime.database.snapshot() as session:
+            columns = select(Job.status, Job.version, func.count()).group_by(Job.status, Job.version)
+            found = {ids: session.execute(columns.where(Job.id.in_(ids))).all() for ids in (tuple(meant), tuple(late))}
+    assert found[tuple(meant)] == [(JobStatus.WAITING, 2, JOBS_OF_WORKERS)], "each was moved once"
+    assert found[tuple(late)] == [(JobStatus.FAILED, 1, len(late))], "what failed later was left alone"
+    assert (ended.matched, ended.done, ended.skipped) == (JOBS_OF_WORKERS, JOBS_OF_WORKERS, 0)
+    print(f"{JOBS_OF_WORKERS:,} jobs, killed at {killed_at:,}, done after {time.monotonic() - started:.0f} s")
 
 
 def done_by_killed(settings: config.Settings, database: Database, operation_id: uuid.UUID) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 import config
-from akount import db, ledger
+from akount import ledger
 from akount.db import now
 from akount.errors import Unreadable
 from akount.kinds import KINDS, QUEUES
@@ -29,7 +29,7 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document, Job, JobStatus
 from akount.tasks import queues, scan, upkeep
 from akount.tasks.queues import Bell, IdSerializer, Queue, hang_bells, open_queue
-from conftest import make_settings
+from conftest import make_settings, sqlite_copy
 from fakes import FakeReader
 from make import submitted
 from people import People, Person, settle_in
@@ -40,10 +40,8 @@ QUEUE = KINDS["bill"].queue
 
 
 @pytest.fixture(scope="module")
-def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'test.db'}"
-    db.migrate(url)
-    return url
+def sqlite_url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return sqlite_copy(sqlite_template, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture

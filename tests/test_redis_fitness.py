@@ -15,7 +15,7 @@ import redis
 from structlog.testing import capture_logs
 
 import config
-from akount import db, doctor
+from akount import doctor
 from akount.connections import FAULTS, examine, redis_client, weaknesses
 from akount.kinds import QUEUES
 from conftest import make_settings
@@ -53,10 +53,8 @@ def make_unfit(admin: redis.Redis) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, server: Server) -> config.Settings:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    db.migrate(url)
-    return make_settings(tmp_path, url, REDIS_URL=server.url)
+def settings(tmp_path: Path, sqlite_url: str, server: Server) -> config.Settings:
+    return make_settings(tmp_path, sqlite_url, REDIS_URL=server.url)
 
 
 def found(settings: config.Settings) -> dict[str, str]:

@@ -18,7 +18,7 @@ from akount.kinds import QUEUES
 from akount.limits import Limiter
 from akount.tasks import scan
 from akount.tasks.queues import Bell, open_queue
-from conftest import make_settings, web_application
+from conftest import make_settings, redis_database, web_application
 from servers import Server
 from tls import TlsFront
 
@@ -127,8 +127,11 @@ def test_the_url_wins_over_the_parts(tmp_path: Path, front: TlsFront, ca_file: s
 # --- every user of Redis goes through the same door ---
 
 
-def test_the_queue_speaks_tls_and_trusts_nobody_else(tmp_path: Path, front: TlsFront, stranger: TlsFront, ca_file: str) -> None:
-    trusted = settings_of(tmp_path, REDIS_URL=url(front, 1), REDIS_TLS_CA_FILE=ca_file)
+def test_the_queue_speaks_tls_and_trusts_nobody_else(
+    tmp_path: Path, redis_shared: Server, front: TlsFront, stranger: TlsFront, ca_file: str
+) -> None:
+    number = int(redis_database(redis_shared).rsplit("/", 1)[1])
+    trusted = settings_of(tmp_path, REDIS_URL=url(front, number), REDIS_TLS_CA_FILE=ca_file)
     job_id = uuid.uuid4()
     bell = Bell(trusted, QUEUES[0])
     assert bell.ring(job_id) is True
@@ -140,7 +143,7 @@ def test_the_queue_speaks_tls_and_trusts_nobody_else(tmp_path: Path, front: TlsF
     assert task.args == (str(job_id),)
     queue.storage.close()
     queue.storage.pool.disconnect()
-    bell = Bell(settings_of(tmp_path, REDIS_URL=url(stranger, 1), REDIS_TLS_CA_FILE=ca_file), QUEUES[0])
+    bell = Bell(settings_of(tmp_path, REDIS_URL=url(stranger, number), REDIS_TLS_CA_FILE=ca_file), QUEUES[0])
     assert bell.ring(uuid.uuid4()) is False
     bell.close()
 

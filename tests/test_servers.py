@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 import redis
 
+from conftest import pytest_configure
 from servers import (
     Server,
     ServerError,
@@ -238,6 +239,18 @@ def test_a_server_goes_when_its_test_process_goes(start: str, end: signal.Signal
         server = psutil.Process(int(tests.stdout.readline()))
         tests.send_signal(end)
     assert psutil.wait_procs([server], 10)[1] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+def test_what_a_test_starts_heeds_signals_also_where_the_suite_was_told_not_to(number: signal.Signals):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        pytest_configure()
+        with subprocess.Popen(["sleep", "60"]) as started:
+            started.send_signal(number)
+            assert started.wait(10) == -number
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_server_that_does_not_come_up_says_what_it_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

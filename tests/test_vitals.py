@@ -72,6 +72,20 @@ def test_since_when_it_is_so_is_kept_until_it_changes(runtime: Runtime, probes: 
     assert (second[0].state, second[1] > first[1]) == (State.OK, True)
 
 
+def test_an_answer_serves_again_only_where_somebody_says_how_fresh_it_must_be(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(runtime.storage, "ping", lambda: asked.append(1))
+    probes = Probes(runtime)
+    for _ in range(3):
+        probes.ask("storage", fresh=60)
+    assert len(asked) == 1
+    probes.ask("storage")
+    assert len(asked) == 2, "a readiness probe asks anew"
+    probes.close()
+
+
 def test_a_part_that_hangs_is_unknown_and_one_that_is_away_has_failed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr("akount.health.PROBE_SECONDS", 0.2)

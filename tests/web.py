@@ -16,7 +16,7 @@ import psutil
 import config
 from people import Person
 from servers import free_port
-from service import ROOT
+from service import PLAIN, ROOT
 
 MIB = 1 << 20
 
@@ -85,11 +85,11 @@ class Web:
 
     def get(self, path: str, headers: dict[str, str]) -> httpx.Response:
         """An answer over a connection of its own, so that any worker may give it."""
-        return httpx.get(self.url + path, headers=headers, timeout=30, trust_env=False)
+        return httpx.get(self.url + path, headers=headers, timeout=30, **PLAIN)
 
     def upload(self, person: Person, data: bytes) -> httpx.Response:
         files = {"file": ("a.pdf", io.BytesIO(data))}
-        return httpx.post(f"{self.url}/api/business/bills/scan", headers=person.headers, files=files, timeout=60, trust_env=False)
+        return httpx.post(f"{self.url}/api/business/bills/scan", headers=person.headers, files=files, timeout=60, **PLAIN)
 
     def lines(self) -> list[dict[str, Any]]:
         """What the log says, line by line; every line is JSON."""

@@ -15,9 +15,9 @@ def main(name: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/head.db"
         db.migrate(url)
-        number = len(list((db.ROOT / "migrations" / "versions").glob("*.py"))) + 1
+        number = len(list((db.MIGRATIONS / "versions").glob("*.py"))) + 1
         command.revision(db._alembic(make_url(url)), message=name, autogenerate=True, rev_id=f"{number:04}")
-    written = max((db.ROOT / "migrations" / "versions").glob("*.py"))
+    written = max((db.MIGRATIONS / "versions").glob("*.py"))
     written.write_text(
         written.read_text().replace(
             "from sqlalchemy.dialects import postgresql\n\n\n", "from sqlalchemy.dialects import postgresql\n\n"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 20
+SPARK_HEIGHT = 20
 Value = float | None
 
 
@@ -101,6 +102,30 @@ def bars(title: str, unit: str, at: Sequence[dt.datetime], *series: Series, part
                 )
             below += value
     return Chart(title, unit, series, at, _labels(at), _grid(top), bars=tuple(drawn))
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A small chart within a line of a table: what was completed and what failed, upon each other, and both in all."""
+
+    completed: int
+    failed: int
+    paths: tuple[str, str]
+    width: int
+    height: int
+
+
+def spark(completed: Sequence[Value], failed: Sequence[Value]) -> Spark:
+    """A stroke for each pair of figures, two units apart."""
+    pairs = [(done or 0, lost or 0) for done, lost in zip(completed, failed, strict=True)]
+    top = max((done + lost for done, lost in pairs), default=0) or 1
+    below, above = "", ""
+    for place, (done, lost) in enumerate(pairs):
+        x, meeting = 2 * place + 1, SPARK_HEIGHT * (1 - done / top)
+        below += f"M{x} {SPARK_HEIGHT}V{meeting:.1f}" if done else ""
+        above += f"M{x} {meeting:.1f}V{SPARK_HEIGHT * (1 - (done + lost) / top):.1f}" if lost else ""
+    read, dead = (int(sum(pair[which] for pair in pairs)) for which in (0, 1))
+    return Spark(read, dead, (below, above), 2 * len(pairs), SPARK_HEIGHT)
 
 
 def _path(values: Sequence[Value], top: float) -> str:

@@ -14,17 +14,20 @@ from akount.admin import (
     door,
     failures,
     health,
+    hosted,
     jobs,
     limits,
     operations,
     overview,
     papers,
+    plans,
     queues,
     review,
     schedules,
     search,
     shell,
     tenants,
+    webhooks,
     words,
     workers,
 )
@@ -33,7 +36,7 @@ from akount.lifecycle import Runtime
 
 PAGES = (
     *(overview, queues, jobs, failures, operations, review, papers, search),
-    *(tenants, limits, workers, schedules, health, audit, access),
+    *(tenants, hosted, limits, plans, webhooks, workers, schedules, health, audit, access),
     door,
 )
 """Every module with pages; the last has the page that is shown where there is none."""

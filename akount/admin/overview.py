@@ -12,7 +12,7 @@ from flask import Response, current_app, g, url_for
 from akount import alerts, audit, failures, history
 from akount.accounts import Permission
 from akount.admin import queues
-from akount.admin.shell import board, may, page, runtime, show, snapshot
+from akount.admin.shell import board, may, page, runtime, show
 from akount.admin.words import ago, count, seconds
 from akount.alerts import Rule
 from akount.api.guards import call
@@ -78,7 +78,7 @@ def _parts() -> list[tuple[str, str, str]]:
     if not may("pause_queue"):
         return []
     if "parts" not in g:
-        answers = current_app.extensions["probes"].ask(*PARTS)
+        answers = current_app.extensions["probes"].ask(*PARTS, fresh=SLOW_SECONDS)
         g.parts = [(PARTS[name], *_word(answer)) for name, answer in answers.items()]
     found: list[tuple[str, str, str]] = g.parts
     return found
@@ -93,7 +93,7 @@ def _word(answer: Any) -> tuple[str, str]:
 def _of_parts() -> list[Attention]:
     where = url_for("admin.health") if may("health") else url_for("admin.overview")
     return [
-        Attention(tone, f"{name}: {word}", "Asked just now.", where, (Rule.DEPENDENCY, name.lower()))
+        Attention(tone, f"{name}: {word}", f"Asked within the last {SLOW_SECONDS:.0f} s.", where, (Rule.DEPENDENCY, name.lower()))
         for name, tone, word in _parts()
         if tone != "good"
     ]
@@ -166,14 +166,5 @@ def _why(pause: Pause) -> str:
 
 def _of_tenants() -> list[Attention]:
     """Tenants that are held up."""
-    seen = snapshot()
-    mine = call().actor.tenant_id
-    held = [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
-    who = {pause.tenant_id for pause in held if pause.tenant_id}
-    names = board().keep("held", None, lambda session, _tenant: tenant_names(session, who)) if who and not mine else None
     where = url_for("admin.queues")
-    return [Attention("paused", f"{_named(pause, names)} is paused", pause.reason, where) for pause in held]
-
-
-def _named(pause: Pause, names: dict[uuid.UUID, str] | None) -> str:
-    return "This tenant" if names is None else names.get(pause.tenant_id or uuid.UUID(int=0), "A tenant")
+    return [Attention("paused", f"{name} is paused", pause.reason, where) for pause, name in queues.held_tenants()]

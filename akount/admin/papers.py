@@ -100,9 +100,9 @@ def no_tenant(title: str) -> Response:
 
 def sheet(document_id: uuid.UUID, said: dict[str, str] | None = None, errors: dict[str, list[str]] | None = None) -> Response:
     """The page of a document; with `said`, what a form said that could not be taken, and why."""
-    found = dossiers.find(runtime(), call().actor, document_id)
+    whole = dossiers.whole(runtime(), call().actor, document_id)
+    found = whole.dossier
     record, kind = found.record, kind_named(found.document.kind)
-    count = dossiers.page_count(runtime(), found)
     fields = _fields(record, kind, said or {}, errors or {}) if record else []
     return show(
         "document.html",
@@ -115,9 +115,9 @@ def sheet(document_id: uuid.UUID, said: dict[str, str] | None = None, errors: di
         line_fields=LINE_FIELDS,
         line_errors=(errors or {}).get(corrections.LINES, []),
         problem=" ".join((errors or {}).get("", [])),
-        sheets=_sheets(found, fields, count),
+        sheets=_sheets(found, fields, whole.pages),
         open=record is not None and record.status in OPEN,
-        trail=dossiers.trail(runtime(), call().actor, found),
+        trail=whole.trail,
         machine_lines=(corrections.by_field(record).get(corrections.LINES) or {}).get("machine") if record else None,
     )
 

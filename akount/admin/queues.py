@@ -13,7 +13,7 @@ from flask import Response, request, url_for
 from akount import history, scans
 from akount.accounts import Permission
 from akount.admin import paging
-from akount.admin.charts import Chart, Series, bars, lines
+from akount.admin.charts import Chart, Series, Spark, bars, lines, spark
 from akount.admin.shell import action, back, board, confirm, done, page, reason, runtime, show, snapshot
 from akount.admin.words import seconds
 from akount.api.guards import call
@@ -22,10 +22,21 @@ from akount.db import now
 from akount.errors import Invalid, NotFound
 from akount.history import Point, Span
 from akount.kinds import QUEUES
+from akount.listing import tenant_names
 from akount.models import JobStatus, Pause
 
 PAUSES = {"": "until somebody resumes it", "15": "for 15 minutes", "60": "for an hour", "240": "for 4 hours", "1440": "for a day"}
 """Minutes → how that is said."""
+NOBODY = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What became of a queue's documents in the last hour, and how many seconds 95 % of them waited and were read at most."""
+
+    spark: Spark
+    wait: float | None
+    run: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,9 @@ class Row:
     dead: int | None = None
     oldest: dt.datetime | None = None
     workers: int | None = None
+    "that live; each reads one document at a time"
     pause: Pause | None = None
+    lately: Lately | None = None
 
     @property
     def tone(self) -> str:
@@ -57,7 +70,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Every queue, as the snapshot knows it."""
+    """Every queue, as the snapshot and the last hour know it."""
     seen = snapshot()
     return [row_of(name, seen) for name in QUEUES]
 
@@ -75,18 +88,35 @@ def row_of(name: str, seen: Snapshot | None) -> Row:
         oldest=seen.oldest.get(name),
         workers=seen.workers.get(name, 0),
         pause=next((p for p in seen.pauses if p.queue in (None, name) and p.tenant_id is None), None),
+        lately=_lately(name),
     )
+
+
+def _lately(name: str) -> Lately | None:
+    def make(session: Any, tenant_id: uuid.UUID | None) -> Lately | None:
+        points = history.series(session, Span.HOUR, queue=name, tenant_id=tenant_id)
+        whole = history.totals(points)
+        if whole is None:
+            return None
+        drawn = spark([point.completed for point in points], [point.failed for point in points])
+        return Lately(drawn, whole.waits.percentile(0.95), whole.runs.percentile(0.95))
+
+    return board().keep(f"lately {name}", call().actor.tenant_id, make, SLOW_SECONDS)
 
 
 @page("/queues", Permission.OPERATE)
 def queues() -> Response:
     """All of them."""
-    return show("queues.html", title="Queues", rows=rows(), held=_held_tenants())
+    return show("queues.html", title="Queues", rows=rows(), held=held_tenants())
 
 
-def _held_tenants() -> list[Pause]:
-    seen = snapshot()
-    return [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
+def held_tenants() -> list[tuple[Pause, str]]:
+    """What holds tenants up, and what they are called; who looks at one knows its name."""
+    seen, mine = snapshot(), call().actor.tenant_id
+    held = [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
+    who = {pause.tenant_id for pause in held if pause.tenant_id}
+    names = board().keep("held", None, lambda session, _tenant: tenant_names(session, who)) if who and not mine else None
+    return [(pause, "This tenant" if mine else (names or {}).get(pause.tenant_id or NOBODY, "A tenant")) for pause in held]
 
 
 def _known(name: str) -> str:
@@ -107,14 +137,14 @@ def queue(name: str) -> Response:
 SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}
 
 
-def charts(span: Span, name: str | None) -> list[Chart]:
-    """What became of the documents of a queue or of all, and how long they waited and were read, over a span."""
-    known = f"charts {span} {name}"
+def charts(span: Span, name: str | None, tenant_id: uuid.UUID | None = None) -> list[Chart]:
+    """What became of the documents of a queue or of all, and how long they waited and were read, over a span: of a tenant that
+    who asks may see, else of what they look at."""
 
-    def make(session: Any, tenant_id: uuid.UUID | None) -> list[Chart]:
-        return drawn(history.series(session, span, queue=name, tenant_id=tenant_id))
+    def make(session: Any, whose: uuid.UUID | None) -> list[Chart]:
+        return drawn(history.series(session, span, queue=name, tenant_id=whose))
 
-    return board().keep(known, call().actor.tenant_id, make, SLOW_SECONDS) or []
+    return board().keep(f"charts {span} {name}", tenant_id or call().actor.tenant_id, make, SLOW_SECONDS) or []
 
 
 def drawn(points: list[Point]) -> list[Chart]:

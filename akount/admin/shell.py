@@ -48,6 +48,8 @@ ENTRIES = (
     Entry("documents", "Documents", "documents"),
     Entry("tenants", "Tenants", "tenants", begins=True),
     Entry("limits", "Limits", "limits"),
+    Entry("plans", "Plans", "plans"),
+    Entry("webhooks", "Webhooks", "webhooks"),
     Entry("workers", "Workers", "workers"),
     Entry("schedules", "Schedules", "schedules"),
     Entry("health", "Health", "health"),
@@ -142,7 +144,7 @@ def _holder() -> str:
 
 
 def _forms() -> URLSafeSerializer:
-    return URLSafeSerializer(runtime().secret, salt="console-form")
+    return URLSafeSerializer(runtime().secrets, salt="console-form")
 
 
 def reason() -> str:
@@ -162,11 +164,15 @@ def show(template: str, *, title: str, status: int = 200, **values: Any) -> Resp
     g.fragment = fragment
     layout = "fragment.html" if fragment else "layout.html"
     flash = None if fragment else _flashed()
+    if flash and "call" in g:
+        board().forget(call().actor.tenant_id)  # what was done, another process may have done
     body = render_template(template, layout=layout, title=title, flash=flash, **values)
     response = make_response(body, status)
     if fragment and status == 200:
         response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
         response.headers["Cache-Control"] = "private, no-cache"
+        seen = snapshot()
+        response.headers["X-Numbers-At"] = words.iso(seen.at) if seen else ""  # also where nothing has changed
         response.make_conditional(request)
     elif flash:
         response.delete_cookie(cookie_named(FLASH_COOKIE), secure=runtime().settings.production)
@@ -205,7 +211,7 @@ def _flashed() -> tuple[str, str] | None:
 
 
 def _flashes() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(runtime().secret, salt="console-flash")
+    return URLSafeTimedSerializer(runtime().secrets, salt="console-flash")
 
 
 def back(otherwise: str) -> str:

@@ -9,7 +9,7 @@ from flask import Response, url_for
 from akount import tenancy
 from akount.accounts import Permission
 from akount.admin import paging
-from akount.admin.queues import PAUSES, SPANS, drawn, until
+from akount.admin.queues import PAUSES, SPANS, charts, until
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show, snapshot
 from akount.api.guards import call
 from akount.history import Span
@@ -38,14 +38,14 @@ def tenants() -> Response:
 def tenant(tenant_id: uuid.UUID) -> Response:
     """One of them."""
     span = Span(paging.one_of("span", list(Span)) or Span.DAY)
-    whole = tenancy.tenant(runtime(), call().actor, tenant_id, span)
+    whole = tenancy.tenant(runtime(), call().actor, tenant_id)
     return show(
         "tenant.html",
         title=whole.line.tenant.name,
         whole=whole,
         line=whole.line,
         pause=_pauses().get(tenant_id),
-        charts=drawn(whole.points),
+        charts=charts(span, None, tenant_id),
         span=span,
         spans=SPANS,
     )
@@ -60,7 +60,7 @@ def _pauses() -> dict[uuid.UUID, Pause]:
 @page("/tenants/<uuid:tenant_id>/pause", Permission.PLATFORM)
 def ask_pause_tenant(tenant_id: uuid.UUID) -> Response:
     """Asks before it is held up."""
-    name = tenancy.tenant(runtime(), call().actor, tenant_id, Span.HOUR).line.tenant.name
+    name = tenancy.name_of(runtime(), call().actor, tenant_id)
     return confirm(
         "pause_tenant",
         title=f"Pause {name}?",

@@ -37,4 +37,4 @@ def position(cursor: str | None) -> Position | None:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(runtime().secret, salt="cursor")
+    return URLSafeSerializer(runtime().secrets, salt="cursor")

@@ -16,6 +16,7 @@ from akount.api.guards import call, needs, runtime
 from akount.api.record_schemas import DecisionFilter, DecisionPageSchema, DecisionQuery
 from akount.api.records import download
 from akount.decisions import Wanted
+from akount.discretion import shown_to
 from akount.models import Decision
 
 bp = Blueprint("decisions", __name__)
@@ -34,7 +35,8 @@ def index(query: dict[str, Any]) -> Response:
     """A page of the machine's decisions, the latest first."""
     wanted = _wanted(query, after=position(query["cursor"]), limit=query["limit"])
     found, more = decisions.listed(runtime(), call().actor, wanted)
-    return jsonify(DecisionPageSchema().dump({"items": found, "next_cursor": following(found, more)}))
+    shown = DecisionPageSchema().dump({"items": found, "next_cursor": following(found, more)})
+    return jsonify(shown_to(call().actor, shown))
 
 
 @bp.get("/export")

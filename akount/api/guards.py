@@ -250,4 +250,4 @@ def new_ticket(actor: Actor, job_id: uuid.UUID) -> str | None:
 
 
 def _tickets() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(runtime().secret, salt="job-stream")
+    return URLSafeTimedSerializer(runtime().secrets, salt="job-stream")

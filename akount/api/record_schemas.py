@@ -15,7 +15,7 @@ from akount.dossiers import Dossier
 from akount.kinds import Kind
 from akount.readings import MAX_DIGITS, MAX_LINES, clean_text
 from akount.routing import Route
-from akount.webhooks import Event
+from akount.webhooks import HELD, Event
 
 FORMATS = ("csv", "json")
 OLDEST, LATEST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
@@ -217,12 +217,20 @@ class WebhookBody(Schema):
     events = fields.List(fields.Enum(Event, by_value=True), load_default=lambda: [*Event], validate=validate.Length(1, len(Event)))
 
 
+class NewSecretBody(Schema):
+    """For how many hours the secret before signs along; 0: it ends at once, as it should when somebody else knows it."""
+
+    overlap = fields.Integer(data_key="overlapHours", load_default=24, strict=True, validate=validate.Range(0, 168))
+
+
 class WebhookSchema(Schema):
     """A webhook, without its secret."""
 
     id = fields.UUID()
     url = fields.String()
     events = fields.List(fields.String())
+    previous_until = Instant(data_key="previousSecretUntil", allow_none=True)
+    paused_at = Instant(data_key="pausedAt", allow_none=True)
     created_by = fields.String(data_key="createdBy")
     created_at = Instant(data_key="createdAt")
 
@@ -246,6 +254,13 @@ class DeliveryQuery(Input):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
 
 
+class Due(Instant):
+    """When something is tried next; null while it is held back."""
+
+    def _serialize(self, value: dt.datetime | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return super()._serialize(None if value == HELD else value, attr, obj, **kwargs)
+
+
 class DeliverySchema(Schema):
     """A message to a webhook, and how far it is."""
 
@@ -254,7 +269,7 @@ class DeliverySchema(Schema):
     record_id = fields.UUID(data_key="recordId")
     status = fields.String()
     attempts = fields.Integer()
-    due_at = Instant(data_key="nextAttemptAt")
+    due_at = Due(data_key="nextAttemptAt", allow_none=True)
     last_status = fields.Integer(data_key="lastStatus", allow_none=True)
     last_error = fields.String(data_key="lastError", allow_none=True)
     created_at = Instant(data_key="createdAt")

@@ -17,6 +17,7 @@ from akount.api.guards import call, needs, runtime
 from akount.api.record_schemas import DecisionBody, ExportQuery, correction_of
 from akount.api.schemas import RecordQuery, record_of, records_of
 from akount.currencies import from_minor
+from akount.discretion import account_for, shown_to
 from akount.errors import PreconditionFailed, PreconditionRequired
 from akount.kinds import Kind, kind_named
 from akount.models import Record
@@ -36,7 +37,8 @@ def index(kind_name: str, query: dict[str, Any]) -> Response:
     kind = kind_named(kind_name)
     after = position(query.pop("cursor"))
     found, more = records.listed(runtime(), call().actor, kind, records.Filter(**query, after=after))
-    return jsonify(records_of(kind)().dump({"items": found, "next_cursor": following(found, more)}))
+    shown = records_of(kind)().dump({"items": found, "next_cursor": following(found, more)})
+    return jsonify(shown_to(call().actor, shown))
 
 
 @bp.get("/export")
@@ -110,7 +112,7 @@ def _decided(decide: Callable[..., Record], kind_name: str, record_id: uuid.UUID
 
 
 def _shown(kind: Kind, record: Record) -> Response:
-    response = jsonify(record_of(kind)().dump(record))
+    response = jsonify(shown_to(call().actor, record_of(kind)().dump(record)))
     response.set_etag(f"{record.id}-{record.version}")
     return response
 
@@ -138,9 +140,9 @@ def download(parts: Iterator[str], name: str) -> Response:
 
 
 def _as_json(kind: Kind, found: Iterator[Record]) -> Iterator[str]:
-    schema, before = record_of(kind)(), "["
+    schema, actor, before = record_of(kind)(), call().actor, "["
     for record in found:
-        yield f"{before}{json.dumps(schema.dump(record), ensure_ascii=False)}"
+        yield f"{before}{json.dumps(shown_to(actor, schema.dump(record)), ensure_ascii=False)}"
         before = ",\n"
     yield "[]" if before == "[" else "]"
 
@@ -152,10 +154,12 @@ TAIL = ("confidence", "reviewedBy", "reviewedAt", "createdAt", "entityId", "docu
 
 def _as_csv(kind: Kind, found: Iterator[Record]) -> Iterator[str]:
     party = (kind.party_key, kind.tax_id_key, kind.number_key)
-    return sheets.lines((*HEAD, *party, *LINE_HEAD, *TAIL), (row for record in found for row in _rows(record)))
+    actor = call().actor
+    rows = (shown_to(actor, row) for record in found for row in _rows(record, account_for(actor, record.iban)))
+    return sheets.lines((*HEAD, *party, *LINE_HEAD, *TAIL), rows)
 
 
-def _rows(record: Record) -> Iterator[tuple[Any, ...]]:
+def _rows(record: Record, account: str | None) -> Iterator[tuple[Any, ...]]:
     """A row for each line of a record; one without lines has one row all the same."""
 
     def major(minor: int | None) -> Any:
@@ -163,7 +167,7 @@ def _rows(record: Record) -> Iterator[tuple[Any, ...]]:
 
     amounts = (record.subtotal, record.tax_amount, record.total_amount, record.amount_due)
     head = (record.id, record.status, record.date, record.due_date, record.currency, *map(major, amounts), record.credit_note)
-    party = (record.iban, record.counterparty_name, record.counterparty_tax_id, record.number)
+    party = (account, record.counterparty_name, record.counterparty_tax_id, record.number)
     stamps = [None if at is None else at.isoformat(timespec="seconds") for at in (record.reviewed_at, record.created_at)]
     tail = (record.confidence, record.reviewed_by, *stamps, record.entity_id, record.document_id)
     for line in record.lines:

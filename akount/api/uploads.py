@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import IO, Any
 
 from flask import Blueprint, Request, Response, jsonify, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from akount import metrics, scans
+from akount import intake, metrics, scans
 from akount.accounts import Permission
 from akount.api.contract import says
 from akount.api.guards import call, needs, new_ticket, runtime
 from akount.api.schemas import PRIORITIES, SubmissionSchema, UploadForm, valid
-from akount.errors import BadRequest
+from akount.errors import BadRequest, TooLarge
 from akount.kinds import kind_named
 from akount.scans import Submission
 from akount.storage import Incoming
@@ -34,6 +35,11 @@ class UploadRequest(Request):
     def allow(self, limit: int) -> None:
         """A file of so many bytes may come, and the form around it."""
         self.limit, self.max_content_length = limit, limit + FORM_OVERHEAD
+
+    def is_beyond(self) -> bool:
+        """Whether more is announced, or has come, than a file may have."""
+        came = 0 if self.incoming is None else self.incoming.size
+        return (self.content_length or came) > self.limit
 
     def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
         if self.incoming is not None:
@@ -58,7 +64,7 @@ def scan(kind_name: str) -> tuple[Response, int]:
     if isinstance(request, UploadRequest):
         request.allow(scans.largest(runtime(), call().actor))
     try:
-        form = valid(UploadForm(unknown="exclude"), request.form.to_dict())
+        form = valid(UploadForm(unknown="exclude"), _fields(request))
         file = request.files.get("file")
         incoming = request.incoming if isinstance(request, UploadRequest) else None
         if file is None or incoming is None:
@@ -82,6 +88,16 @@ def scan(kind_name: str) -> tuple[Response, int]:
     if submission.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response, 200 if submission.duplicate else 202
+
+
+def _fields(request: Request) -> dict[str, str]:
+    """The form's fields, read as it comes in. Raises TooLarge as soon as more is announced, or comes, than may."""
+    try:
+        return request.form.to_dict()
+    except RequestEntityTooLarge:
+        if isinstance(request, UploadRequest) and request.is_beyond():
+            raise intake.too_large(request.limit) from None
+        raise TooLarge("The form has too many or too long fields beside the file; send those that are asked for.") from None
 
 
 def _answer(submission: Submission) -> dict[str, Any]:

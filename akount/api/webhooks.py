@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -16,9 +17,11 @@ from akount.api.record_schemas import (
     DeliveryPageSchema,
     DeliveryQuery,
     DeliverySchema,
+    NewSecretBody,
     NewWebhookSchema,
     WebhookBody,
     WebhookListSchema,
+    WebhookSchema,
 )
 from akount.models import Webhook
 
@@ -43,8 +46,8 @@ def create(body: dict[str, Any]) -> tuple[Response, int]:
     """Makes a webhook; its secret is shown this once."""
     private = runtime().settings.webhook_private_addresses
     with runtime().database.transaction() as session:
-        made = webhooks.add(session, call(), body["url"], body["events"], private=private)
-    return jsonify(_with_secret(made)), 201
+        made, secret = webhooks.add(session, call(), runtime().seal, body["url"], body["events"], private=private)
+    return jsonify(_with_secret(made, secret)), 201
 
 
 @bp.delete("/<uuid:webhook_id>")
@@ -59,12 +62,34 @@ def remove(webhook_id: uuid.UUID) -> Response:
 
 @bp.post("/<uuid:webhook_id>/secret")
 @needs(Permission.SETTINGS)
+@takes(body=NewSecretBody, required=False)
 @says(409, _200=NewWebhookSchema)
-def rotate(webhook_id: uuid.UUID) -> Response:
-    """Gives it another secret, which is shown this once; the one before signs nothing any more."""
+def rotate(webhook_id: uuid.UUID, body: dict[str, Any]) -> Response:
+    """Gives it another secret, which is shown this once; the one before signs along for some hours, at first 24."""
+    overlap = dt.timedelta(hours=body["overlap"])
     with runtime().database.transaction() as session:
-        found = webhooks.rotate(session, call(), webhook_id)
-    return jsonify(_with_secret(found))
+        found, secret = webhooks.rotate(session, call(), runtime().seal, webhook_id, overlap)
+    return jsonify(_with_secret(found, secret))
+
+
+@bp.post("/<uuid:webhook_id>/pause")
+@needs(Permission.SETTINGS)
+@says(409, _200=WebhookSchema)
+def pause(webhook_id: uuid.UUID) -> Response:
+    """Holds back what it is to be told, for 30 days at most."""
+    with runtime().database.transaction() as session:
+        found = webhooks.pause(session, call(), webhook_id)
+    return jsonify(WebhookSchema().dump(found))
+
+
+@bp.post("/<uuid:webhook_id>/resume")
+@needs(Permission.SETTINGS)
+@says(409, _200=WebhookSchema)
+def resume(webhook_id: uuid.UUID) -> Response:
+    """Tells it what was held back, and goes on."""
+    with runtime().database.transaction() as session:
+        found = webhooks.resume(session, call(), webhook_id)
+    return jsonify(WebhookSchema().dump(found))
 
 
 @bp.get("/<uuid:webhook_id>/deliveries")
@@ -89,6 +114,6 @@ def retry(webhook_id: uuid.UUID, delivery_id: uuid.UUID) -> Response:
     return jsonify(DeliverySchema().dump(found))
 
 
-def _with_secret(webhook: Webhook) -> dict[str, Any]:
-    shown: dict[str, Any] = NewWebhookSchema().dump(webhook)
-    return shown | {"secret": webhooks.secret_of(runtime().secret, webhook.id, webhook.generation)}
+def _with_secret(webhook: Webhook, secret: str) -> dict[str, Any]:
+    shown: dict[str, Any] = WebhookSchema().dump(webhook)
+    return shown | {"secret": secret}

@@ -6,7 +6,6 @@ import sys
 
 import click
 
-from akount.cli import files, ledger, people, service, upload  # noqa: F401  importing them adds their commands
 from akount.cli.common import cli
 from akount.errors import AkountError, SettingsError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import click
@@ -12,10 +13,48 @@ import click
 import config
 from akount import __version__, db, logs
 from akount.lifecycle import Runtime, open_runtime
+from akount.processes import loading
 from akount.tasks.queues import hang_bells
 
+MODULES = {
+    "config": "service",
+    "demo": "service",
+    "doctor": "service",
+    "jobs": "ledger",
+    "key": "people",
+    "migrate": "service",
+    "pause": "ledger",
+    "prune": "ledger",
+    "resume": "ledger",
+    "run": "service",
+    "scan": "service",
+    "storage": "files",
+    "sweep": "ledger",
+    "tenant": "people",
+    "upload": "upload",
+    "user": "people",
+    "worker": "service",
+    "workers": "ledger",
+}
+"""Where each command is."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """Reads the code of a command when it is asked for: most of the time that a command takes is the reading of its code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own
+        """All, read or not."""
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; its module adds it."""
+        if cmd_name in MODULES:
+            with loading():
+                import_module(f"akount.cli.{MODULES[cmd_name]}")
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Akount Document Intelligence: reads bills and invoices and makes checked draft records of them."""

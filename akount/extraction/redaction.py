@@ -74,7 +74,7 @@ def personal_words(texts: Sequence[str], masks: Sequence[str]) -> set[int]:
 
 def _spans(row: str, masks: Sequence[str]) -> Iterator[Span]:
     """Where masked things stand. An account is looked for first: its groups of four are not those of a card."""
-    accounts = list(_accounts(row))
+    accounts = list(account_spans(row))
     if BANK_ACCOUNTS in masks:
         yield from accounts
     if CARDS in masks:
@@ -85,7 +85,8 @@ def _spans(row: str, masks: Sequence[str]) -> Iterator[Span]:
         yield from _ids(row)
 
 
-def _accounts(row: str) -> Iterator[Span]:
+def account_spans(row: str) -> Iterator[Span]:
+    """Where bank accounts stand in a text."""
     for match in _IBAN.finditer(row):
         end = _iban_end(match.group())
         if end:

@@ -24,6 +24,8 @@ FAILURES = 5
 """In a row; then the engine is left alone."""
 OPEN = dt.timedelta(seconds=60)
 """So long; then one call is made to see, and the others wait for what becomes of it, as long again at most."""
+LATELY = dt.timedelta(minutes=15)
+"""An engine that nobody has asked for so long after its breaker closed is not known to be away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,12 @@ def report(session: Session, engine: str, *, failed: bool) -> bool:
     told = update(HostedBreaker).where(HostedBreaker.engine == engine).values(failures=failures, open_until=open_until)
     count = session.scalar(told.returning(HostedBreaker.failures))
     return (count or 0) < FAILURES
+
+
+def left_alone(session: Session) -> list[str]:
+    """The engines whose breaker is open, or was until lately and no call has been made to see since."""
+    open_ = (HostedBreaker.failures >= FAILURES, HostedBreaker.open_until > now() - LATELY)
+    return list(session.scalars(select(HostedBreaker.engine).where(*open_).order_by(HostedBreaker.engine)))
 
 
 def _pass_breaker(session: Session, engine: str, at: dt.datetime) -> None:

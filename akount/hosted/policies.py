@@ -6,7 +6,7 @@ import enum
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, select
 from sqlalchemy.orm import Session
 
 from akount.accounts import Call, membership, note
@@ -52,7 +52,11 @@ class Policy:
 
 def policy_of(session: Session, tenant_id: uuid.UUID) -> Policy | None:
     """What a tenant has decided; None: nothing, so nothing is sent."""
-    row = session.get(HostedPolicy, tenant_id)
+    return read(session.get(HostedPolicy, tenant_id))
+
+
+def read(row: HostedPolicy | None) -> Policy | None:
+    """A decision out of its row."""
     return None if row is None else Policy(row.engine, Strategy(row.strategy), row.threshold, tuple(row.masks), row.budget)
 
 
@@ -78,6 +82,12 @@ def spent_of(session: Session, tenant_id: uuid.UUID) -> tuple[int, int]:
     """What a tenant has spent this month and what is set aside, in millionths of a US dollar."""
     row = session.get(HostedSpending, (tenant_id, month_of()))
     return (0, 0) if row is None else (row.spent, row.reserved)
+
+
+def spent_by(tenant_id: uuid.UUID) -> ScalarSelect[int]:
+    """What a tenant has spent this month, for a question about more of it; null: nothing yet."""
+    its = (HostedSpending.tenant_id == tenant_id, HostedSpending.month == month_of())
+    return select(HostedSpending.spent).where(*its).scalar_subquery()
 
 
 def consented(session: Session, document: Document) -> bool:

@@ -48,7 +48,7 @@ def round_of(runtime: Runtime) -> int:
     if not due:
         return 0
     with runtime.database.transaction() as session:
-        parcels = webhooks.take(session, AT_ONCE)
+        parcels = webhooks.take(session, runtime.seal, AT_ONCE)
     for parcel in parcels:
         carry(runtime, parcel)
     return len(parcels)
@@ -58,7 +58,8 @@ def carry(runtime: Runtime, parcel: Parcel) -> DeliveryStatus:
     """One attempt at a delivery; however it goes is written down. No transaction is open meanwhile."""
     status, error, started = None, "", time.monotonic()
     try:
-        status = notices.within(notices.PATIENCE, lambda: _send(runtime, parcel))
+        secrets = [runtime.seal.open(sealed) for sealed in parcel.sealed]
+        status = notices.within(notices.PATIENCE, lambda: _send(runtime, parcel, secrets))
     except (Unavailable, AkountError) as refused:
         error = refused.detail
     with runtime.database.transaction() as session:
@@ -72,14 +73,13 @@ def _is_well(status: int | None) -> bool:
     return status is not None and 200 <= status < 300
 
 
-def _send(runtime: Runtime, parcel: Parcel) -> int:
+def _send(runtime: Runtime, parcel: Parcel, secrets: list[str]) -> int:
     at = int(now().timestamp())
-    secret = webhooks.secret_of(runtime.secret, parcel.webhook_id, parcel.generation)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "akount",
         "webhook-id": str(parcel.id),
         "webhook-timestamp": str(at),
-        "webhook-signature": webhooks.signature(secret, parcel.id, at, parcel.body),
+        "webhook-signature": webhooks.signatures(secrets, parcel.id, at, parcel.body),
     }
     return addresses.post(parcel.url, parcel.body, headers, private=runtime.settings.webhook_private_addresses)

@@ -10,12 +10,12 @@ import pytest
 from api_help import Worker, opened, serving, settings_for
 from console_help import Visitor, visitor
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 import config
-from akount import scans
+from akount import scans, webhooks
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
 from akount.errors import Unreadable
@@ -111,7 +111,7 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
     worker.stop()
     with runtime.database.snapshot() as session:
         record_id = session.scalars(select(Record.id).where(Record.job_id == read.id)).one()
-    papers = {"document_id": read.document_id, "record_id": record_id}
+    papers = {"document_id": read.document_id, "record_id": record_id} | told(runtime, people, record_id)
     with runtime.database.snapshot() as session:
         key = keys.listed(session, people.ada.actor.tenant)[0]
     own = papers | {
@@ -129,6 +129,17 @@ def ada_has(runtime: Runtime, people: People) -> dict[str, Any]:
         "version": "x",
         "filename": "console.css",
     }
+
+
+def told(runtime: Runtime, people: People, record_id: uuid.UUID) -> dict[str, Any]:
+    """A webhook of Ada's, and something it is to be told."""
+    with runtime.database.transaction() as session:
+        url = "https://ada.example.com/hook"
+        hook, _secret = webhooks.add(session, people.ada.call, runtime.seal, url, [*webhooks.Event], private=False)
+        webhooks.tell(session, webhooks.Event.CREATED, session.get_one(Record, record_id))
+        session.flush()
+        (delivery,), _more = webhooks.deliveries(session, hook, None, 1)
+        return {"webhook_id": hook.id, "delivery_id": delivery.id}
 
 
 def open_session(runtime: Runtime, people: People) -> uuid.UUID:
@@ -196,6 +207,7 @@ def test_another_tenants_things_do_not_exist(
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, role)
     csrf = mallory.csrf()
     ours = {"job_id", "operation_id", "tenant_id", "session_id", "key_id", "fingerprint", "document_id", "record_id"}
+    ours |= {"webhook_id", "delivery_id"}
     for page in guarded:
         answer = ask(mallory, page, ada_has, csrf)
         if page.rule.arguments & ours and page.may(role):
@@ -218,6 +230,47 @@ def test_no_parameter_reaches_another_tenant(
         assert answer.status_code in {200, 303, 400, 403}, page
         assert str(ada_has["job_id"]) not in answer.text, page
         assert "a.pdf" not in answer.text, page
+
+
+@pytest.fixture
+def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every statement that is sent to the database, and where a transaction of the console begins. What is kept stays fresh."""
+    said: list[str] = []
+    board = app.extensions["board"]
+    monkeypatch.setattr(board, "_is_due", lambda key, _fresh: key not in board._kept)
+
+    def hear(connection: Connection, _cursor: object, statement: str, *_more: object) -> None:
+        begins = statement.startswith("BEGIN")  # SQLite's driver says it as a statement
+        if not begins or connection.engine is app.extensions["console"].database.engine:
+            said.append(statement)
+
+    engines = [app.extensions[name].database.engine for name in ("akount", "console")]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", hear)
+    yield said
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", hear)
+
+
+@pytest.mark.parametrize("who", ["operator", "operator in a tenant", "owner"])
+def test_every_page_asks_six_questions_at_most(
+    app: Flask, runtime: Runtime, people: People, pages: list[Page], ada_has: dict[str, Any], asked: list[str], who: str
+) -> None:
+    """With what a process keeps for all who look. Where one tenant is looked at, each transaction tells Postgres so by a
+    statement more: it counts here too."""
+    visiting = visitor(app, runtime.database, people.ada.actor.tenant, Role.OWNER if who == "owner" else Role.OPERATOR)
+    if who == "operator in a tenant":
+        visiting.client.set_cookie("akount-tenant", str(people.ada.actor.tenant))
+    paths = [page.path(ada_has) for page in pages if page.method == "GET"]
+    more = ["search?q=a.pdf", "jobs?state=failed", "tenants?sort=waiting", "operations/new?action=discard&code=encrypted"]
+    most = {}
+    for path in [*paths, *(f"/admin/{one}" for one in more)]:
+        visiting.get(path)
+        asked.clear()
+        visiting.get(path)
+        most[path] = len([one for one in asked if who != "operator" or not one.startswith("BEGIN")])
+    assert {path: number for path, number in most.items() if number > 6} == {}
+    assert max(most.values()) > 2, "it hears what is asked"
 
 
 def test_a_form_that_is_not_ours_does_nothing(

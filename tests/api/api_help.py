@@ -15,13 +15,13 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 import config
-from akount import db, pipeline
+from akount import pipeline
 from akount.db import now
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Job
 from akount.readings import Reading
 from akount.tasks.queues import hang_bells
-from conftest import make_settings, postgres_copy, web_application
+from conftest import make_settings, postgres_copy, sqlite_copy, web_application
 from fakes import FakeReader
 
 DATABASES = ["sqlite", "postgres"]
@@ -33,9 +33,7 @@ def settings_for(request: pytest.FixtureRequest, factory: pytest.TempPathFactory
     directory = factory.mktemp("api")
     if getattr(request, "param", "sqlite") == "postgres":
         return make_settings(directory, postgres_copy(request.getfixturevalue("postgres")), **environ)
-    url = f"sqlite:///{directory / 'test.db'}"
-    db.migrate(url)
-    return make_settings(directory, url, **environ)
+    return make_settings(directory, sqlite_copy(request.getfixturevalue("sqlite_template"), directory), **environ)
 
 
 @contextlib.contextmanager

@@ -50,11 +50,9 @@ def settings(tmp_path: Path, own_database: str, own_redis: Server) -> config.Set
 
 
 @pytest.fixture
-def quiet_settings(tmp_path: Path) -> config.Settings:
+def quiet_settings(tmp_path: Path, sqlite_url: str) -> config.Settings:
     """The embedded mode: SQLite, no Redis."""
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    db.migrate(url)
-    return make_settings(tmp_path, url)
+    return make_settings(tmp_path, sqlite_url)
 
 
 def get(client: Any, path: str) -> tuple[int, dict[str, Any]]:

@@ -16,8 +16,10 @@ from api_help import opened
 from sqlalchemy import select
 
 import config
+from akount import accounts
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry
+from akount.plans import Plan
 from conftest import make_settings, postgres_copy
 from make import pdf, submitted
 from people import People, settle_in
@@ -106,17 +108,23 @@ def test_the_address_is_the_one_that_nginx_has_seen_whatever_a_client_says(clien
         assert entry.address == "127.0.0.1"
 
 
-def test_the_largest_file_that_is_taken_comes_through_and_one_byte_more_is_told_by_the_service(
-    client: httpx.Client, settings: config.Settings
+@pytest.mark.parametrize(("plan", "size"), [(None, 10), (Plan.FREE, 5), (Plan.ENTERPRISE, 50)])
+def test_the_largest_file_of_a_plan_comes_through_and_one_byte_more_is_told_by_the_service(
+    client: httpx.Client, runtime: Runtime, people: People, plan: Plan | None, size: int
 ) -> None:
-    assert upload(client, padded(settings.max_upload_bytes, "exactly")).status_code == 202
-    more = upload(client, padded(settings.max_upload_bytes + 1, "more"))
-    assert (more.status_code, more.json()["code"]) == (413, "file_too_large")
-    assert "10 MiB" in more.json()["detail"]
+    with runtime.database.transaction() as session:
+        accounts.set_plan(session, people.ada.actor.tenant, plan)
+    assert upload(client, padded(size * MIB, f"exactly {size}")).status_code == 202
+    for more in (1, 100_000):  # told when it has come, and when it is announced
+        refused = upload(client, padded(size * MIB + more, "more"))
+        assert (refused.status_code, refused.json()["code"]) == (413, "file_too_large")
+        assert f"larger than {size} MiB" in refused.json()["detail"]
 
 
-def test_what_is_larger_than_any_form_is_refused_by_nginx_in_our_shape(client: httpx.Client) -> None:
-    answer = upload(client, padded(13 * MIB, "huge"), **{"X-Request-ID": "huge-1234"})
+@pytest.mark.parametrize(("path", "size"), [("bills/scan", 52), ("invoices/scan", 52), ("bills", 12)])
+def test_what_is_larger_than_any_form_is_refused_by_nginx_in_our_shape(client: httpx.Client, path: str, size: int) -> None:
+    sent = {"file": ("a.pdf", io.BytesIO(bytes(size * MIB)))}
+    answer = client.post(f"/api/business/{path}", files=sent, headers={"X-Request-ID": "huge-1234"})
     assert_problem(answer, 413, "file_too_large", "huge-1234")
 
 

@@ -21,6 +21,7 @@ import config
 from akount import records, review
 from akount.accounts import PERMISSIONS, Permission
 from akount.errors import Conflict
+from akount.identity import keys
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Decision, Record, RecordStatus, Role
@@ -296,6 +297,64 @@ def test_every_move_by_every_role_is_as_the_map_says_and_leaves_an_entry(
         assert session.scalars(select(Record.status).where(Record.id == uuid.UUID(path.rpartition("/")[2]))).one() in (
             RecordStatus.APPROVED if Permission.APPROVE in PERMISSIONS[role] else RecordStatus.NEEDS_REVIEW,
         )
+
+
+ACCOUNT = "DE89370400440532013000"
+LOOKS_ONLY = [role for role in Role if Permission.ACCOUNTS not in PERMISSIONS[role]]
+
+
+def paid_into(account: str) -> Reading:
+    """The account stands in its field, in what it is read from, in a line and in what is agreed."""
+    said = reading(iban=account, payment_terms=f"by transfer to {account}")
+    field = replace(said.fields["iban"], evidence=Evidence(1, (0.1, 0.1, 0.2, 0.2), "DE89 3704 0044 0532 0130 00", "fake"))
+    return replace(said, fields=said.fields | {"iban": field}, lines=(Line(f"Konto: 37040044-0532013000, {account}"),))
+
+
+def without_spaces(answer: TestResponse) -> str:
+    assert answer.status_code == 200, answer.text
+    return answer.get_data(as_text=True).replace(" ", "")
+
+
+@pytest.mark.parametrize("role", LOOKS_ONLY)
+def test_who_only_looks_sees_the_last_four_of_an_account_wherever_it_stands(
+    client: FlaskClient, runtime: Runtime, book: Book, role: Role
+) -> None:
+    owner = settle_in(runtime.database, unique=True).ada
+    path = book(paid_into(ACCOUNT), owner=owner)
+    assert correct(client, owner.headers, path, {"iban": "FR1420041010050500013M02606"}).status_code == 200
+    who = {"Authorization": f"Bearer {key_with_role(runtime.database, owner.actor.tenant, role)}"}
+    views = [path, "/api/business/bills", *(f"/api/business/bills/export?format={format}" for format in ("json", "csv"))]
+    views += ["/api/system/decisions", "/api/system/decisions/export"] if Permission.AUDIT in PERMISSIONS[role] else []
+    for view in views:
+        shown = without_spaces(client.get(view, headers=who))
+        assert "0532013" not in shown, view
+        assert "0013M0" not in shown, view
+        assert (ACCOUNT in without_spaces(client.get(view, headers=owner.headers))) is (view != "/api/system/decisions/export")
+    seen = client.get(path, headers=who).json
+    assert seen is not None
+    assert (seen["iban"], seen["corrections"]["iban"]["machine"], seen["evidence"]["iban"]["text"]) == ("… 2606", *["… 3000"] * 2)
+    assert (seen["evidence"]["iban"]["engine"], seen["paymentTerms"]["terms"]) == ("fake", "by transfer to … 3000")
+    (row,) = table(client.get("/api/business/bills/export", headers=who))
+    assert row["iban"] == "… 2606"
+
+
+def test_who_may_act_sees_accounts_and_a_key_that_does_not_writes_none_back(
+    client: FlaskClient, runtime: Runtime, people: People, book: Book
+) -> None:
+    assert all(Permission.ACCOUNTS in granted for granted in PERMISSIONS.values() if Permission.ACT in granted)
+    path = book(paid_into(ACCOUNT))
+    with runtime.database.transaction() as session:
+        scopes = [Permission.VIEW, Permission.ACT]
+        token = keys.add(session, people.ada.actor.tenant, Role.BOOKKEEPER, "narrow", scopes=scopes)[1]
+    narrow = {"Authorization": f"Bearer {token}"}
+    seen = client.get(path, headers=narrow).json
+    assert seen is not None
+    assert seen["iban"] == "… 3000"
+    assert correct(client, narrow, path, {"iban": seen["iban"]}).status_code == 403
+    assert correct(client, narrow, path, {"billNumber": "B-18"}).status_code == 200
+    whole = client.get(path, headers=people.ada.headers).json
+    assert whole is not None
+    assert whole["iban"] == ACCOUNT
 
 
 # --- export ---------------------------------------------------------------------------------------

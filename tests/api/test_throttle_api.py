@@ -22,6 +22,7 @@ import config
 from akount.identity import keys
 from akount.lifecycle import Runtime
 from akount.models import Role
+from conftest import redis_database
 from make import pdf, submitted
 from people import People, key_with_role, settle_in
 
@@ -35,7 +36,7 @@ OURS = {"Origin": "http://localhost:3000"}
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     environ = {"RATE_LIMIT_PER_MINUTE": str(LIMIT), "FAILED_SIGN_INS_PER_MINUTE": str(FAILURES), "JOBS_PER_MINUTE": "1"}
     if request.param == "redis":
-        environ["REDIS_URL"] = request.getfixturevalue("redis_shared").url
+        environ["REDIS_URL"] = redis_database(request.getfixturevalue("redis_shared"))
     return settings_for(request, tmp_path_factory, **environ)
 
 

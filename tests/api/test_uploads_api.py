@@ -280,12 +280,17 @@ def test_a_far_too_large_request_is_refused_without_reading_it(client: FlaskClie
     body = Unread()
     answer = offer(client, people.ada.headers, body, 10**12)
     assert_refused(answer, 413, "file_too_large")
+    assert answer.json is not None
+    assert "larger than 0.19" in answer.json["detail"], "the tenant's own limit is named"
     assert not body.was_read
 
 
 def test_very_many_parts_are_refused(client: FlaskClient, people: People) -> None:
     parts = [field(f"field{n}", "x") for n in range(100)]
-    assert send(client, people.ada, file_part(pdf()), *parts).status_code == 413
+    answer = send(client, people.ada, file_part(pdf()), *parts)
+    assert_refused(answer, 413, "file_too_large")
+    assert answer.json is not None
+    assert "too many or too long fields" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from akount import addresses, webhooks
 from akount.db import now
 from akount.errors import Invalid, Unavailable
 from akount.lifecycle import Runtime
-from akount.models import AuditEntry, Delivery, Record
+from akount.models import AuditEntry, Delivery, Record, Webhook
+from akount.sealing import Seal
 from akount.tasks import courier
 from make import reading, submitted
 from people import People, Person, settle_in
@@ -203,9 +204,9 @@ def test_of_two_couriers_one_carries(client: FlaskClient, people: People, runtim
     hook(client, people.ada, receiver.url, events=["record.created"])
     booked(runtime, people.ada)
     with runtime.database.transaction() as session:
-        parcels = webhooks.take(session, 5)
+        parcels = webhooks.take(session, runtime.seal, 5)
     with runtime.database.transaction() as session:
-        assert webhooks.take(session, 5) == []
+        assert webhooks.take(session, runtime.seal, 5) == []
     for parcel in parcels:
         courier.carry(runtime, parcel)
     carry_all(runtime)
@@ -219,6 +220,117 @@ def test_a_secret_is_shown_once_and_another_takes_its_place(client: FlaskClient,
     other = client.post(f"/api/system/webhooks/{made['id']}/secret", headers=people.ada.headers).json["secret"]
     assert other.startswith("whsec_")
     assert other != made["secret"]
+    assert made["secret"] != hook(client, people.ada, receiver.url)["secret"]
+
+
+def signs(secret: str, told: tuple[dict[str, str], bytes]) -> bool:
+    """Whether one of the signatures of a message is made with this secret, as who is told would look."""
+    headers, body = told
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    return expected in headers["webhook-signature"].split(" ")
+
+
+@pytest.mark.parametrize(("overlap", "signed"), [({}, (True, True, False)), ({"overlapHours": 0}, (False, True, False))])
+def test_after_another_secret_both_sign_for_a_while(
+    client: FlaskClient, people: People, runtime: Runtime, receiver: Receiver, overlap: dict[str, int], signed: tuple[bool, ...]
+) -> None:
+    made = hook(client, people.ada, receiver.url, events=["record.created"])
+    other = client.post(f"/api/system/webhooks/{made['id']}/secret", headers=people.ada.headers, json=overlap).json
+    stranger = hook(client, people.ada, receiver.url, events=["record.rejected"])
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert tuple(signs(one["secret"], receiver.told[0]) for one in (made, other, stranger)) == signed
+    assert (other["previousSecretUntil"] is not None) is signed[0]
+    with runtime.database.transaction() as session:
+        session.execute(update(Webhook).where(Webhook.previous_until.is_not(None)).values(previous_until=now()))
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert [signs(one["secret"], receiver.told[1]) for one in (made, other)] == [False, True]
+
+
+def kept(runtime: Runtime, made: dict[str, Any]) -> Webhook:
+    with runtime.database.snapshot() as session:
+        return session.get_one(Webhook, uuid.UUID(made["id"]))
+
+
+def test_another_secret_key_breaks_nobody_and_the_old_one_may_be_forgotten(
+    client: FlaskClient, people: People, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = hook(client, people.ada, receiver.url, events=["record.created"])
+    assert made["secret"] not in str(vars(kept(runtime, made)))
+    old = runtime.secrets
+    monkeypatch.setattr(runtime, "seal", Seal((*old, "the next one")))
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert signs(made["secret"], receiver.told[0])
+    with runtime.database.transaction() as session:
+        assert webhooks.renew_secrets(session, runtime.seal) == 0
+    monkeypatch.setattr(runtime, "seal", Seal(("the next one",)))
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert signs(made["secret"], receiver.told[1])
+    monkeypatch.setattr(runtime, "seal", Seal(("quite another",)))
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert len(receiver.told) == 2, "nothing leaves without a signature"
+    assert "SECRET_KEY_PREVIOUS" in deliveries(client, people.ada, made)[0]["lastError"]
+    with runtime.database.transaction() as session:
+        assert webhooks.renew_secrets(session, runtime.seal) >= 1
+        webhooks.remove(session, people.ada.call, uuid.UUID(made["id"]))
+
+
+def test_a_secret_that_was_derived_goes_on_and_is_kept_from_then_on(
+    client: FlaskClient, people: People, runtime: Runtime, receiver: Receiver
+) -> None:
+    made = hook(client, people.ada, receiver.url, events=["record.created"])
+    with runtime.database.transaction() as session:  # as the version before left it
+        session.execute(update(Webhook).where(Webhook.id == uuid.UUID(made["id"])).values(secret=None, generation=3))
+    derived = hmac.new(runtime.secret.encode(), f"webhook:{made['id']}:3".encode(), hashlib.sha256).digest()
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert signs(base64.b64encode(derived).decode(), receiver.told[0])
+    assert kept(runtime, made).secret is not None
+
+
+def test_what_is_paused_is_told_when_it_goes_on(client: FlaskClient, people: People, runtime: Runtime, receiver: Receiver) -> None:
+    made = hook(client, people.ada, receiver.url, events=["record.created"])
+    booked(runtime, people.ada)
+
+    def ask(what: str) -> Any:
+        return client.post(f"/api/system/webhooks/{made['id']}/{what}", headers=people.ada.headers)
+
+    assert ask("pause").json["pausedAt"]
+    assert ask("pause").json["code"] == "wrong_status"
+    booked(runtime, people.ada)
+    carry_all(runtime)
+    assert receiver.told == []
+    assert {(one["status"], one["nextAttemptAt"]) for one in deliveries(client, people.ada, made)} == {("pending", None)}
+    assert ask("resume").json["pausedAt"] is None
+    assert ask("resume").json["code"] == "wrong_status"
+    carry_all(runtime)
+    assert len(receiver.told) == 2
+
+
+def test_what_was_in_hand_as_it_was_paused_or_removed_is_not_told_again(
+    client: FlaskClient, people: People, runtime: Runtime, receiver: Receiver
+) -> None:
+    receiver.answer = 500
+    for end, left in (("pause", "pending"), ("remove", "failed")):
+        made = hook(client, people.ada, receiver.url, events=["record.created"])
+        booked(runtime, people.ada)
+        with runtime.database.transaction() as session:
+            parcels = [one for one in webhooks.take(session, runtime.seal, 50) if str(one.webhook_id) == made["id"]]
+        with runtime.database.transaction() as session:
+            getattr(webhooks, end)(session, people.ada.call, uuid.UUID(made["id"]))
+        for parcel in parcels:
+            courier.carry(runtime, parcel)
+        (said,) = deliveries(client, people.ada, made)
+        assert said["status"] == left
+        if end == "pause":
+            assert said["nextAttemptAt"] is None
+            client.delete(f"/api/system/webhooks/{made['id']}", headers=people.ada.headers)
 
 
 def test_managing_them_is_audited_and_bounded(client: FlaskClient, people: People, runtime: Runtime, receiver: Receiver) -> None:

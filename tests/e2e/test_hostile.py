@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import postgres_copy
+from conftest import postgres_copy, redis_database
 from servers import Server
 from tools.hostile import samples
 from tools.hostile.__main__ import run
@@ -17,7 +17,7 @@ NEED_OCR = ("honest: credit-note-scan-eur.pdf", "honest: hardware-receipt-photo-
 def test_hostile_files_meet_a_service_that_lives_on(
     postgres: Server, redis_shared: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    urls = {"DATABASE_URL": postgres_copy(postgres), "REDIS_URL": f"{redis_shared.url.rsplit('/', 1)[0]}/0"}
+    urls = {"DATABASE_URL": postgres_copy(postgres), "REDIS_URL": redis_database(redis_shared)}
     quick = [case for case in samples.cases() if case.id not in NEED_OCR]
     held = run(tmp_path, urls, quick, hands=6, seconds=3, attempts=1)
     said = capsys.readouterr().out

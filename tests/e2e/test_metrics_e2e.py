@@ -19,7 +19,7 @@ from make import pdf
 from monitor import Numbers
 from people import People, settle_in
 from servers import Server
-from service import Service, free_port
+from service import PLAIN, Service, free_port
 from web import Web
 
 TOKEN = "a-token-of-the-monitor"
@@ -42,7 +42,7 @@ def people(settings: config.Settings) -> People:
 
 
 def scrape(url: str, headers: dict[str, str] = BEARER) -> Numbers:
-    answer = httpx.get(f"{url}/metrics", headers=headers, timeout=30, trust_env=False)
+    answer = httpx.get(f"{url}/metrics", headers=headers, timeout=30, **PLAIN)
     assert answer.status_code == 200, answer.text
     return Numbers(answer.text)
 
@@ -65,7 +65,7 @@ def test_the_web_processes_count_together_also_when_one_was_killed(settings: con
 
         assert {counted() for _ in range(12)} == {40}, "whoever is asked, it is the same"
         said = web.upload(people.ada, pdf()).json()
-        with httpx.stream("GET", web.url + said["streamUrl"], timeout=60, trust_env=False) as stream:
+        with httpx.stream("GET", web.url + said["streamUrl"], timeout=60, **PLAIN) as stream:
             next(stream.iter_lines())
             assert settled(iter(lambda: scrape(web.url).total("akount_http_requests_in_progress"), None), 2) == 2
             for worker in web.workers():
@@ -137,7 +137,7 @@ def test_the_workers_of_a_machine_are_asked_at_a_port_of_their_own(tmp_path: Pat
         assert web.total("akount_jobs_total") == 0, "counted once, not twice"
         assert web.total("akount_http_requests_total") > 0
         refused = [({}, "/metrics"), ({"Authorization": "Bearer wrong"}, "/metrics"), (BEARER, "/"), (BEARER, "/metrics/x")]
-        answers = [httpx.get(own + path, headers=headers, timeout=30, trust_env=False) for headers, path in refused]
+        answers = [httpx.get(own + path, headers=headers, timeout=30, **PLAIN) for headers, path in refused]
         assert [(answer.status_code, answer.text) for answer in answers] == [(404, "")] * 4
         server = next(p for p in service.family() if listens(p, port))
         server.kill()
@@ -153,7 +153,7 @@ def await_port(port: int, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}/", timeout=5, trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=5, **PLAIN)
             return
         time.sleep(0.2)
     raise AssertionError(f"nobody answers at {port}")

@@ -24,7 +24,7 @@ from conftest import postgres_copy
 from make import BILL, pdf, submitted
 from people import People, Person, settle_in
 from servers import Server, redis_server
-from service import Service
+from service import PLAIN, Service
 
 QUEUE = BILL.queue
 SECOND = dt.timedelta(seconds=1)
@@ -57,7 +57,7 @@ def people(shelf: Runtime) -> People:
 
 def upload(service: Service, person: Person, plural: str = BILL.plural) -> uuid.UUID:
     url, files = f"{service.address}/api/business/{plural}/scan", {"file": ("a.pdf", pdf())}
-    answer = httpx.post(url, headers=person.headers, files=files, timeout=30, trust_env=False)
+    answer = httpx.post(url, headers=person.headers, files=files, timeout=30, **PLAIN)
     assert answer.status_code == 202, answer.text
     return uuid.UUID(answer.json()["jobId"])
 

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import redis
 
 import config
 from akount.errors import LimitExceeded
 from akount.identity.throttle import TRIES, Throttle
 from akount.limits import Windows
+from conftest import redis_database
 
 
 @pytest.fixture(params=["own", "redis"])
@@ -19,9 +19,7 @@ def windows(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Windows]
     """In this process, and in an empty Redis that many share."""
     environ = {}
     if request.param == "redis":
-        environ["REDIS_URL"] = f"{request.getfixturevalue('redis_shared').url.rsplit('/', 1)[0]}/15"
-        with redis.Redis.from_url(environ["REDIS_URL"]) as client:
-            client.flushdb()
+        environ["REDIS_URL"] = redis_database(request.getfixturevalue("redis_shared"))
     counted = Windows(config.load(environ, env_file=tmp_path / "no.env"))
     yield counted
     counted.close()

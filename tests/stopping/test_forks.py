@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from akount.models import JobStatus
-from conftest import make_settings, postgres_copy
+from conftest import make_settings, postgres_copy, redis_database
 from make import pdf, submitted
 from people import settle_in
 from servers import Server
@@ -32,11 +32,11 @@ def ports(*servers: Server) -> list[int]:
 def test_requests_at_once_over_four_processes_all_succeed(
     tmp_path: Path, postgres: Server, redis_shared: Server, preload: str
 ) -> None:
-    settings = make_settings(tmp_path, postgres_copy(postgres), REDIS_URL=redis_shared.url)
+    settings = make_settings(tmp_path, postgres_copy(postgres), REDIS_URL=redis_database(redis_shared))
     with emptied(settings) as runtime:
         people = settle_in(runtime.database)
     many = {"RATE_LIMIT_PER_MINUTE": "1000000", "JOBS_PER_MINUTE": "1000000"}
-    with Web(settings, WEB_PROCESSES="4", WEB_PRELOAD=preload, REDIS_URL=redis_shared.url, **many) as web:
+    with Web(settings, WEB_PROCESSES="4", WEB_PRELOAD=preload, **many) as web:
         path = web.upload(people.ada, pdf()).json()["statusUrl"]
 
         def ask(number: int) -> int:
@@ -66,7 +66,7 @@ def test_requests_at_once_over_four_processes_all_succeed(
 
 
 def test_the_processes_of_a_worker_share_nothing(tmp_path: Path, postgres: Server, redis_shared: Server) -> None:
-    settings = make_settings(tmp_path, postgres_copy(postgres), REDIS_URL=redis_shared.url)
+    settings = make_settings(tmp_path, postgres_copy(postgres), REDIS_URL=redis_database(redis_shared))
     with emptied(settings) as runtime, Consumer(runtime, processes=3) as worker:
         job_id = submitted(runtime, settle_in(runtime.database).ada).id
         worker.finish()

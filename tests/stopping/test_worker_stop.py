@@ -17,7 +17,7 @@ from akount import db, workers
 from akount.lifecycle import Runtime
 from akount.models import Attempt, JobStatus
 from akount.tasks import upkeep
-from conftest import make_settings, postgres_copy
+from conftest import make_settings, postgres_copy, redis_database
 from make import submitted
 from people import People, settle_in
 from servers import Server, create_database, postgres_server, redis_server
@@ -36,7 +36,7 @@ def tried(runtime: Runtime, job_id: uuid.UUID) -> list[str]:
 
 @pytest.fixture
 def settings(tmp_path: Path, postgres: Server, redis_shared: Server) -> config.Settings:
-    return make_settings(tmp_path, postgres_copy(postgres), REDIS_URL=redis_shared.url)
+    return make_settings(tmp_path, postgres_copy(postgres), REDIS_URL=redis_database(redis_shared))
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_a_closing_step_that_hangs_is_named_and_left_behind(runtime: Runtime) ->
 def test_a_frozen_database_does_not_hold_it_up(tmp_path: Path, mortal: Server, redis_shared: Server, busy: bool) -> None:
     """Nothing can be given back then; the lease does it."""
     url = create_database(mortal, f"frozen_{busy}".lower(), "template_akount")
-    with emptied(make_settings(tmp_path, url, REDIS_URL=redis_shared.url)) as runtime:
+    with emptied(make_settings(tmp_path, url, REDIS_URL=redis_database(redis_shared))) as runtime:
         ada = settle_in(runtime.database).ada
         with Consumer(runtime, LEASE_SECONDS="5", **SHORT) as worker:
             job_id = submitted(runtime, ada).id if busy else None

@@ -18,7 +18,7 @@ from akount.kinds import QUEUES
 from akount.supervisor import Child, Supervisor
 from people import People, settle_in
 from servers import Server, create_database, free_port, postgres_server, redis_server
-from service import plain_environment
+from service import PLAIN, plain_environment
 from tools.chaos.tree import Announcements, Tree, outliving
 
 STOP_SECONDS = 35
@@ -146,7 +146,7 @@ class Cluster:
     def web_answers(self, page: str = "live") -> bool:
         """Whether a page of the web server's health says yes."""
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.address}/health/{page}", timeout=2, trust_env=False).status_code == 200
+            return httpx.get(f"{self.address}/health/{page}", timeout=2, **PLAIN).status_code == 200
         return False
 
     def tree(self) -> Tree:

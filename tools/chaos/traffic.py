@@ -18,6 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from akount.kinds import KINDS
 from make import SAMPLES, pdf
+from service import PLAIN
 
 CLIENTS = 8
 REQUEST_SECONDS = 10
@@ -135,7 +136,7 @@ class Traffic:
         return self._queue.qsize()
 
     def _send_all(self) -> None:
-        with httpx.Client(base_url=self._address, timeout=REQUEST_SECONDS, trust_env=False) as client:
+        with httpx.Client(base_url=self._address, timeout=REQUEST_SECONDS, **PLAIN) as client:
             while not self._stop.is_set():
                 try:
                     paper = self._queue.get_nowait()

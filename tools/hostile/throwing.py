@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from akount.kinds import KINDS
-from service import Service
+from service import PLAIN, Service
 from tools.hostile.cases import FAILED, READ, REFUSED, Case
 
 INTERNAL = re.compile(r'Traceback|File "/|site-packages|psycopg|sqlalchemy|lxml\.|PIL\.|pypdfium2|\.py", line')
@@ -78,7 +78,7 @@ def _watch(service: Service, thrown: Thrown, over: threading.Event) -> None:
     while not over.wait(HEALTH_SECONDS):
         asked = time.monotonic()
         try:
-            well = httpx.get(f"{service.address}/health", timeout=5, trust_env=False).status_code == 200
+            well = httpx.get(f"{service.address}/health", timeout=5, **PLAIN).status_code == 200
         except httpx.HTTPError:
             well = False
         thrown.health.append((well, time.monotonic() - asked))

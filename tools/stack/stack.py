@@ -18,6 +18,7 @@ from akount.supervisor import GRACE_SECONDS, Child, Supervisor
 from config import Settings
 from proxy import NGINX, Proxy
 from servers import free_port
+from service import PLAIN
 from tools.chaos.cluster import GUNICORN, Ground, ground
 from tools.chaos.cluster import Shape as Processes
 
@@ -115,7 +116,7 @@ class Stack:
         if child in self.web:
             port = self._ports[self.web.index(child)]
             with contextlib.suppress(httpx.HTTPError):
-                return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=2, trust_env=False).status_code == 200
+                return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=2, **PLAIN).status_code == 200
             return False
         if child.process is None or not child.running:
             return False
@@ -127,6 +128,7 @@ class Stack:
     def _environ(self) -> dict[str, str]:
         files = (self._directory / "files").as_uri()
         common = {"SECRET_KEY": self._secret, "STORAGE_URL": files, "TRUSTED_PROXY_HOPS": "1"}
+        common |= {"INTAKE_SECONDS": str(Settings().intake_seconds)}  # the door looks, as it does in earnest
         plain = self.ground.environ(Processes(web=self._shape.web_processes), 0)
         return plain | common | {"FAILED_SIGN_INS_PER_MINUTE": "1000000", "LEASE_SECONDS": "30"}
 

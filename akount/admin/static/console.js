@@ -71,6 +71,10 @@ function put(text) {
   show();
   tellTimes();
 }
+function age(at) {
+  const told = document.querySelector("#numbers time");
+  if (told && at) { told.dateTime = told.title = at; delete told.dataset.local; tellTimes(); }
+}
 async function ask() {
   clearTimeout(timer);
   if (!asking && !busy()) {
@@ -81,6 +85,7 @@ async function ask() {
       const answer = await fetch(url, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", redirect: "error" });
       if (answer.status === 200) { const text = await answer.text(); if (!busy()) { tag = answer.headers.get("ETag"); put(text); } }
       else if (answer.status !== 304) throw answer.status;
+      age(answer.headers.get("X-Numbers-At"));
       failed = null; wait = every;
     } catch {
       failed ||= new Date().toTimeString().slice(0, 8);

@@ -154,8 +154,9 @@ def named(names: Iterable[str], rules: Path = RULES) -> list[str]:
 
 
 def vendors(wanted: Iterable[Case]) -> set[str]:
-    """What the sets call their families and sellers."""
-    return {str(name) for case in wanted for name in (case.record.get("family"), case.truth.get("seller_name")) if name}
+    """What the sets of people call their families and sellers; the families of generated documents are ordinary words."""
+    people = [case for case in wanted if case.set not in GENERATED]
+    return {str(name) for case in people for name in (case.record.get("family"), case.truth.get("seller_name")) if name}
 
 
 # --- telling -----------------------------------------------------------------------------------------------------------

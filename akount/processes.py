@@ -15,11 +15,14 @@ PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """Each of them means: finish what you do, close in order, end."""
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+"""The C library, for what Python has no call for."""
+
 
 def die_with_parent(parent: int | None = None, how: signal.Signals = signal.SIGKILL) -> None:
     """Asks the kernel to send this process a signal when its parent dies. Given the parent's pid, a parent that died
     before this call counts too."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
+    LIBC.prctl(PR_SET_PDEATHSIG, how)
     if parent is not None and os.getppid() != parent:
         os.kill(os.getpid(), how)
 

@@ -19,8 +19,10 @@ import socket
 import struct
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
+
+from akount.processes import LIBC
 
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_SECCOMP = 22
@@ -61,37 +63,55 @@ class _Filter(ctypes.Structure):
 
 def no_network_no_programs() -> bool:
     """Confines this process for good. False where the kernel or the machine offers no such filter."""
-    known = _MACHINES.get(platform.machine())
-    libc = ctypes.CDLL(None, use_errno=True)
-    if known is None or libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+    program = _filter()
+    if program is None or LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
-    code = _program(*known)
-    program = _Filter(len(code) // 8, code)
-    done: int = libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
+    done: int = LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
     return done == 0
 
 
-def no_files(readable: Iterable[Path] | None = None) -> bool:
-    """Keeps this process for good from opening files, but for reading below `readable` (None: the program and Python).
-    What is open stays open. False where the kernel offers no Landlock."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
-    if version < 1 or libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+def no_files() -> bool:
+    """Keeps this process for good from opening files, but for reading those of the program and of Python. What is open
+    stays open. False where the kernel offers no Landlock."""
+    rules = _rules()
+    if rules is None or LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
-    refused = (1 << max(count for since, count in _ACCESSES.items() if since <= version)) - 1
-    rules = libc.syscall(LANDLOCK_CREATE, struct.pack("Q", refused), ctypes.c_size_t(8), 0)
-    if rules < 0:
-        return False
-    try:
-        for path in _of_python() if readable is None else readable:
-            _let_read(libc, rules, path)
-        done: int = libc.syscall(LANDLOCK_RESTRICT, rules, 0)
-    finally:
-        os.close(rules)
+    done: int = LIBC.syscall(LANDLOCK_RESTRICT, rules, 0)
     return done == 0
+
+
+def warm() -> None:
+    """Make the rules once, for all the children."""
+    _filter()
+    _rules()
 
 
 @functools.cache
+def _filter() -> _Filter | None:
+    """The program of the kernel's filter; None for a machine whose calls are not known here."""
+    known = _MACHINES.get(platform.machine())
+    if known is None:
+        return None
+    code = _program(*known)
+    return _Filter(len(code) // 8, code)
+
+
+@functools.cache
+def _rules() -> int | None:
+    """A descriptor of Landlock's rules; None where the kernel offers none. It stays open: who is kept from opening files
+    gains nothing by it."""
+    version = LIBC.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
+    if version < 1:
+        return None
+    refused = (1 << max(count for since, count in _ACCESSES.items() if since <= version)) - 1
+    rules: int = LIBC.syscall(LANDLOCK_CREATE, struct.pack("Q", refused), ctypes.c_size_t(8), 0)
+    if rules < 0:
+        return None
+    for path in _of_python():
+        _let_read(rules, path)
+    return rules
+
+
 def _of_python() -> frozenset[Path]:
     """Where modules and libraries are loaded from, also late ones; settings and data lie elsewhere."""
     paths = {Path(path) for path in (*sysconfig.get_paths().values(), *sys.path[1:]) if path}
@@ -99,17 +119,12 @@ def _of_python() -> frozenset[Path]:
     return frozenset(path for path in every if path.is_dir())
 
 
-def warm() -> None:
-    """Find out once what a child may read."""
-    _of_python()
-
-
-def _let_read(libc: ctypes.CDLL, rules: int, path: Path) -> None:
+def _let_read(rules: int, path: Path) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
-    libc.syscall(LANDLOCK_ADD, rules, _BENEATH, struct.pack("=Qi", _READ, handle), 0)
+    LIBC.syscall(LANDLOCK_ADD, rules, _BENEATH, struct.pack("=Qi", _READ, handle), 0)
     os.close(handle)
 
 

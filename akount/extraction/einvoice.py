@@ -47,7 +47,12 @@ class EInvoice:
 
 
 def warm() -> None:
-    """Load the libraries."""
+    """Load what reads XML."""
+    from lxml import etree  # noqa: F401
+
+
+def warm_for_pdfs() -> None:
+    """Load what finds the XML inside of a PDF."""
     import pypdf  # noqa: F401
 
 

@@ -118,15 +118,12 @@ def cross_checked(reading: Reading, source: Source) -> Reading:
     return compare_with_pages(reading, source)
 
 
-def warm(*, models: bool = True) -> None:
-    """Load pdfium, the libraries of pictures and the tables once, and unless told otherwise the OCR models, so that a
-    process forked from this one starts at once."""
-    from akount.extraction import copies, einvoice, fields, images, ocr, pdf
+def warm() -> None:
+    """Load the libraries, the tables and the OCR models once, so that a process forked from this one reads at once."""
+    from akount.extraction import copies, einvoice, fields, ocr, structure
 
-    einvoice.warm()
-    images.warm()
-    pdf.warm()
-    if models:
-        fields.warm()
-        copies.warm()
-        ocr.warm()
+    structure.warm()
+    einvoice.warm_for_pdfs()
+    fields.warm()
+    copies.warm()
+    ocr.warm()

@@ -2,13 +2,14 @@
 
 `python -m akount.extraction.reader FD PARENT MODELS` is started by sandbox.py and by nobody else. It talks over the socket
 FD: a request brings a task, limits and two descriptors (the file, the pipe for the answer); the answer says how the child
-ended. Only a reader that is to read (MODELS is 1) loads the models of OCR.
+ended. A reader that is only to look (MODELS is 0) loads neither the models of OCR nor anything else that reads.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from akount.errors import Unreadable
-from akount.extraction import confine, copies, engines, pages, structure
+from akount.extraction import confine, engines, pages, structure
 from akount.processes import STOP_SIGNALS, die_with_parent
 from akount.readings import Source, reading_to_json
 
@@ -35,13 +36,19 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
     channel = socket.socket(fileno=int(sys.argv[1]))
     confine.warm()
-    engines.warm(models=sys.argv[3] == "1")
+    if sys.argv[3] == "1":
+        engines.warm()
+    else:
+        structure.warm()
+    gc.collect()
+    gc.freeze()  # a collection in a child would touch, and so copy, all that was loaded here
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     channel.send(b'{"ready": true}')
     while True:
         data, descriptors, _flags, _address = socket.recv_fds(channel, 4096, 2)
         if not data:
             return
-        request = json.loads(data)
+        request = {**json.loads(data), "mapped": mapped}
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             _child(parent, channel, request, *descriptors)
@@ -125,6 +132,8 @@ def _page(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
 
 def _copy(request: dict[str, Any], source: Source, _say: Say) -> dict[str, Any]:
     """What may be shown of it to others."""
+    from akount.extraction import copies
+
     masks = [str(mask) for mask in request["masks"]]
     return {"copy": copies.copy_to_json(copies.make(source, masks, int(request["max_pages"]), int(request["max_pixels"])))}
 
@@ -138,11 +147,10 @@ _TASKS: dict[str, Callable[[dict[str, Any], Source, Say], dict[str, Any]]] = {
 
 
 def _limit(request: dict[str, Any]) -> None:
-    """Address space beyond what the models already take, processor time, no files, no processes, no core dump."""
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    """Address space beyond the bytes that are mapped already, processor time, no files, no processes, no core dump."""
     seconds = int(float(request["seconds"])) + 1
     for limit, value in (
-        (resource.RLIMIT_AS, mapped + (int(request["memory_mb"]) << 20)),
+        (resource.RLIMIT_AS, int(request["mapped"]) + (int(request["memory_mb"]) << 20)),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NPROC, 0),

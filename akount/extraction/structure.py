@@ -10,6 +10,13 @@ from akount.extraction import einvoice, images, pdf
 from akount.readings import Source
 
 
+def warm() -> None:
+    """Load what opens files, and nothing else: the less a process has in memory, the cheaper it is to fork."""
+    einvoice.warm()
+    images.warm()
+    pdf.warm()
+
+
 def examine(source: Source, max_pages: int, max_pixels: int) -> int:
     """How many pages a document has that may be read. Raises Unreadable: `encrypted`, `damaged`, `empty_document`,
     `too_many_pages`, `too_many_pixels`, `too_small`, `malformed_xml`, `xml_doctype`, `not_an_invoice`."""

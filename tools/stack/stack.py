@@ -128,6 +128,7 @@ class Stack:
     def _environ(self) -> dict[str, str]:
         files = (self._directory / "files").as_uri()
         common = {"SECRET_KEY": self._secret, "STORAGE_URL": files, "TRUSTED_PROXY_HOPS": "1"}
+        common |= {"INTAKE_SECONDS": str(Settings().intake_seconds)}  # the door looks, as it does in earnest
         plain = self.ground.environ(Processes(web=self._shape.web_processes), 0)
         return plain | common | {"FAILED_SIGN_INS_PER_MINUTE": "1000000", "LEASE_SECONDS": "30"}
 

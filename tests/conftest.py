@@ -1,11 +1,10 @@
 """The servers, databases, runtimes and web application that tests share."""
 
-import gc
 import itertools
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import config
 from akount import db
 from akount.app import create_app
 from akount.lifecycle import Runtime, open_runtime
+from akount.processes import loading
 from akount.tasks.queues import hang_bells
 from people import People, settle_in
 from servers import Server, create_database, postgres_server, redis_server
@@ -37,15 +37,11 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-def pytest_collection() -> None:
-    """Most of what is made now stays to the end: nobody looks through it for rubbish meanwhile …"""
-    gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """… nor after each of the tests."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is made meanwhile, code and a few thousand tests, is here to stay: nobody looks through it for rubbish all the time."""
+    with loading():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import config
-from akount import logs, workers
-from akount.errors import Crashed
-from akount.readings import Reading
-from akount.tasks import scan
-from akount.tasks.consumer import work
-from make import reading
+from akount.processes import loading
+
+with loading():
+    import config
+    from akount import logs, workers
+    from akount.errors import Crashed
+    from akount.readings import Reading
+    from akount.tasks import scan
+    from akount.tasks.consumer import work
+    from make import reading
 
 
 class PatientReader:

@@ -1,6 +1,7 @@
 """Writes docs/errors.md from the code: `make errors`. A code that is raised stands there with what it says, or a test fails."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ Said = tuple[int, str, str]
 """Status, code, sentence."""
 
 
-def said() -> list[Said]:
+@functools.cache
+def said() -> tuple[Said, ...]:
     """Every code with what it says, by status."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "akount").rglob("*.py"))]
     classes = {name: (c.status, c.code, c("").detail) for name, c in vars(errors).items() if _is_error(c)}
@@ -41,7 +43,7 @@ def said() -> list[Said]:
     frame = [(status, problems.code_of(status), f"{title}.") for status, title in problems.TITLES.items()]
     own = {code for _, code, _ in [*classes.values(), *raised]}
     every = [*classes.values(), *raised, *(one for one in frame if one[1] not in own)]
-    return sorted({one for one in every if one[1] not in INSIDE})
+    return tuple(sorted({one for one in every if one[1] not in INSIDE}))
 
 
 def _is_error(found: object) -> bool:

@@ -125,7 +125,7 @@ def test_without_redis_nobody_is_kept_waiting_and_the_limit_is_back_soon_after_i
             counts: Counter[int] = Counter()
             while not stop.is_set():
                 counts[crowd.ask(many[next(keys) % len(many)]).status_code] += 1
-                time.sleep(0.05)
+                stop.wait(0.1)
             return counts
 
         running = [threads.submit(go_on) for _ in range(4)]

@@ -158,7 +158,7 @@ def test_redis_away_in_the_middle_stops_no_upload_and_the_limit_is_back_after_it
     ):
         stop = threading.Event()
         ending.callback(stop.set)
-        stream = [crowd.submit(lambda: [ada.send() for _ in iter(stop.is_set, True)]) for _ in range(8)]
+        stream = [crowd.submit(lambda: [ada.send() for _ in iter(lambda: stop.wait(0.05), True)]) for _ in range(8)]
         time.sleep(1)
         getattr(own_redis, trouble)()
         time.sleep(3)

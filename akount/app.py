@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from akount import connections, edge, health, monitoring, throttle
+from akount import connections, edge, exposition, health, monitoring, throttle
 from akount.admin import console
 from akount.api import decisions, documents, guards, jobs, keys, openapi, problems, records, session, system, uploads, webhooks
 from akount.identity import clerk
@@ -34,7 +34,8 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["probes"] = probes = health.Probes(runtime)
     runtime.on_close("probes", probes.close)
     app.extensions["watcher"] = watcher = Watcher(runtime.database, limit=max(1, settings.web_threads // 2))
-    watchman = Watchman(runtime)
+    app.extensions["refusals"] = refusals = exposition.Refusals(settings)
+    watchman = Watchman(runtime, refusals.sample)
     runtime.on_close("watchman", watchman.close)
     app.before_request(watchman.wake)
 

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -21,6 +22,7 @@ log = logs.get(__name__)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WEB = "web"
 TRY_AGAIN_SECONDS = 5
+LATELY = 3600.0
 
 
 def directory(settings: Settings) -> Path:
@@ -57,6 +59,27 @@ def refusals(settings: Settings) -> dict[str, int]:
                 code = sample.labels["code"]
                 found[code] = found.get(code, 0) + int(sample.value)
     return found
+
+
+class Refusals:
+    """How often this machine has answered 429 lately, by code: its counters, as they are noted from time to time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._noted: deque[tuple[float, dict[str, int]]] = deque()
+
+    def sample(self) -> None:
+        """Notes what has been counted so far; what is older than LATELY is forgotten, but for the one to count from."""
+        at = time.monotonic()
+        self._noted.append((at, refusals(self._settings)))
+        while len(self._noted) > 1 and self._noted[1][0] <= at - LATELY:
+            self._noted.popleft()
+
+    def lately(self) -> tuple[dict[str, int], float]:
+        """By code how often, and within how many seconds: an hour, or as long as this process has looked."""
+        counted = refusals(self._settings)
+        at, before = self._noted[0] if self._noted else (time.monotonic(), counted)
+        return {code: max(0, number - before.get(code, 0)) for code, number in counted.items()}, time.monotonic() - at
 
 
 class _Families:

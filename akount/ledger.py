@@ -317,20 +317,46 @@ class DeadLetters:
 
     def where(self) -> ColumnElement[bool]:
         """As a condition on jobs."""
-        said = [Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)]
-        said += [Job.tenant_id == self.tenant_id] if self.tenant_id else []
+        said = [*self._sort(), *([Job.tenant_id == self.tenant_id] if self.tenant_id else [])]
         said += [Job.queue == self.queue] if self.queue else []
         said += [Job.error_code == self.code] if self.code else []
         said += [Job.fingerprint == self.fingerprint] if self.fingerprint else []
-        said += [Job.finished_at < self.before] if self.before else []
-        said += [Job.finished_at <= self.until] if self.until else []
-        said += [Job.finished_at >= self.since] if self.since else []
+        said += [self.before > self.moved] if self.before else []
+        said += [self.until >= self.moved] if self.until else []
+        said += [self.since <= self.moved] if self.since else []
         said += [Job.created_at >= self.entered_since] if self.entered_since else []
         said += [Job.created_at <= self.entered_until] if self.entered_until else []
         said += [Job.worker == self.worker] if self.worker else []
         said += [Job.attempts >= self.attempts] if self.attempts else []
         said += [Job.id.in_(self.ids)] if self.ids else []
         return and_(*said)
+
+    @property
+    def moved(self) -> Any:
+        """The instant that they are ordered and frozen by."""
+        return Job.finished_at
+
+    def _sort(self) -> list[ColumnElement[bool]]:
+        return [Job.status == JobStatus.FAILED, Job.discarded_at.is_(None)]
+
+
+@dataclass(frozen=True, slots=True)
+class InLine(DeadLetters):
+    """Which jobs are meant of those that wait, for their first or their next attempt; what runs is not. With `until` only
+    those that were in line by then: one that was tried again since is not."""
+
+    status: JobStatus | None = None
+    "waiting or delayed; None: both"
+
+    @property
+    def moved(self) -> Any:
+        """When they were entered: the last of their moves may have been made by the machine."""
+        return Job.created_at
+
+    def _sort(self) -> list[ColumnElement[bool]]:
+        sorts = [JobStatus.WAITING, JobStatus.DELAYED] if self.status is None else [self.status]
+        again = [or_(Job.status == JobStatus.DELAYED, Job.run_at <= self.until)] if self.until else []
+        return [Job.status.in_(sorts), *again]
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +386,12 @@ def retry_all(session: Session, meant: DeadLetters) -> int:
 def discard_all(session: Session, meant: DeadLetters, reason: str) -> int:
     """failed → failed and off the list, for all that are meant. Answers how many."""
     done = session.execute(_move(meant.where()).values(discarded_at=now(), discard_reason=reason))
+    return done.rowcount or 0  # type: ignore[attr-defined]
+
+
+def cancel_all(session: Session, meant: InLine) -> int:
+    """waiting, delayed → cancelled, for all that are meant. Answers how many."""
+    done = session.execute(_move(meant.where()).values(**_end() | {"status": JobStatus.CANCELLED}))
     return done.rowcount or 0  # type: ignore[attr-defined]
 
 

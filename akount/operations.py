@@ -1,7 +1,8 @@
-"""Bulk operations: what somebody asked to be done with many failed jobs, done bit by bit in the background.
+"""Bulk operations: what somebody asked to be done with many jobs, done bit by bit in the background: dead letters are tried
+again or discarded, what is in line is cancelled.
 
-Which jobs are meant is frozen when it is asked for: those that had failed by then and match. What has moved on since is
-skipped and counted. Each bit is one transaction that also notes how far it came, so a kill in between costs nothing
+Which jobs are meant is frozen when it is asked for: those that had failed, or stood in line, by then and match. What has moved
+on since is skipped and counted. Each bit is one transaction that also notes how far it came, so a kill in between costs nothing
 and does nothing twice. The sweepers of the workers carry operations out.
 """
 
@@ -20,8 +21,8 @@ from akount import audit, ledger
 from akount.accounts import Call, note
 from akount.db import now
 from akount.errors import Conflict, NotFound
-from akount.ledger import DeadLetters
-from akount.models import Job, Operation, Role
+from akount.ledger import DeadLetters, InLine
+from akount.models import Job, JobStatus, Operation, Role
 
 BIT = 250
 """Jobs of one transaction; every sweeper does one such bit a second."""
@@ -32,6 +33,7 @@ class Action(enum.StrEnum):
 
     RETRY = "retry"
     DISCARD = "discard"
+    CANCEL = "cancel"
 
 
 def start(
@@ -83,7 +85,7 @@ def preview(session: Session, meant: DeadLetters, limit: int = 10) -> tuple[int,
     """How many jobs are meant, and some of them, the latest first."""
     total = session.scalar(select(func.count()).select_from(Job).where(meant.where())) or 0
     latest = select(Job).options(joinedload(Job.document)).where(meant.where())
-    return total, list(session.scalars(latest.order_by(Job.finished_at.desc(), Job.id.desc()).limit(limit)))
+    return total, list(session.scalars(latest.order_by(meant.moved.desc(), Job.id.desc()).limit(limit)))
 
 
 def listed(session: Session, tenant_id: uuid.UUID | None, *, running: bool = False, limit: int = 100) -> list[Operation]:
@@ -122,18 +124,21 @@ def advance(session: Session) -> Operation | None:
 
 def _next_bit(session: Session, operation: Operation) -> list[tuple[uuid.UUID, dt.datetime]]:
     """The next jobs that were meant when it was asked for, whatever has become of them."""
-    meant = replace(_from_json(operation.meant), until=operation.as_of)
-    query = select(Job.id, Job.finished_at).where(meant.where())
+    meant = _frozen(operation)
+    moved = meant.moved
+    query = select(Job.id, moved).where(meant.where())
     if operation.after_at is not None:
-        later = and_(Job.finished_at == operation.after_at, Job.id > operation.after_id)
-        query = query.where(or_(Job.finished_at > operation.after_at, later))
-    rows = session.execute(query.order_by(Job.finished_at, Job.id).limit(BIT)).all()
+        later = and_(moved == operation.after_at, Job.id > operation.after_id)
+        query = query.where(or_(moved > operation.after_at, later))
+    rows = session.execute(query.order_by(moved, Job.id).limit(BIT)).all()
     return [(job_id, at) for job_id, at in rows if at is not None]
 
 
 def _carry_out(session: Session, operation: Operation, job_ids: list[uuid.UUID]) -> None:
-    meant = replace(_from_json(operation.meant), until=operation.as_of, ids=tuple(job_ids))
-    if operation.action == Action.RETRY:
+    meant = replace(_frozen(operation), ids=tuple(job_ids))
+    if isinstance(meant, InLine):
+        operation.done += ledger.cancel_all(session, meant)
+    elif operation.action == Action.RETRY:
         operation.done += ledger.retry_all(session, meant)
     else:
         operation.done += ledger.discard_all(session, meant, operation.reason)
@@ -164,10 +169,24 @@ def _as_json(meant: DeadLetters) -> dict[str, Any]:
     return {name: [str(v) for v in value] if name == "ids" else str(value) for name, value in said.items()}
 
 
-def _from_json(said: dict[str, Any]) -> DeadLetters:
+def _frozen(operation: Operation) -> DeadLetters:
+    """Which jobs were meant when it was asked for."""
+    said = operation.meant
+    return replace(_in_line(said) if operation.action == Action.CANCEL else _dead_letters(said), until=operation.as_of)
+
+
+def _in_line(said: dict[str, Any]) -> InLine:
+    return InLine(**_read(said), status=JobStatus(said["status"]) if "status" in said else None)
+
+
+def _dead_letters(said: dict[str, Any]) -> DeadLetters:
+    return DeadLetters(**_read(said))
+
+
+def _read(said: dict[str, Any]) -> dict[str, Any]:
     meant: dict[str, Any] = {name: said.get(name) for name in ("queue", "code", "fingerprint", "worker")}
     times = ("before", "until", "since", "entered_since", "entered_until")
     meant |= {name: dt.datetime.fromisoformat(said[name]) for name in times if name in said}
     meant["attempts"] = int(said["attempts"]) if "attempts" in said else None
     tenant = uuid.UUID(said["tenant_id"]) if "tenant_id" in said else None
-    return DeadLetters(tenant_id=tenant, ids=tuple(uuid.UUID(one) for one in said.get("ids", ())), **meant)
+    return meant | {"tenant_id": tenant, "ids": tuple(uuid.UUID(one) for one in said.get("ids", ()))}

@@ -162,6 +162,20 @@ def resume(runtime: Runtime, call: Call, tenant_id: uuid.UUID) -> None:
     scans.resume(runtime, call, queue=None, tenant_id=tenant_id)
 
 
+def hosted(runtime: Runtime, actor: Actor, tenant_id: uuid.UUID) -> tuple[str, Policy | None]:
+    """What a tenant is called, and what it has decided about hosted engines. Raises NotFound, also for another's."""
+    name = name_of(runtime, actor, tenant_id)
+    with runtime.database.snapshot() as session:
+        return name, policies.policy_of(session, tenant_id)
+
+
+def decide_hosted(runtime: Runtime, call: Call, tenant_id: uuid.UUID, policy: Policy) -> None:
+    """Writes down what a tenant has decided, from now on. Raises NotFound, also for another's, and Invalid."""
+    name_of(runtime, call.actor, tenant_id)
+    with runtime.database.transaction() as session:
+        policies.decide(session, call, tenant_id, policy)
+
+
 def _mine(actor: Actor) -> list[Any]:
     return [] if actor.tenant_id is None else [Tenant.id == actor.tenant_id]
 

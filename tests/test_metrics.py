@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from akount import metrics, monitoring
+import config
+from akount import exposition, metrics, monitoring
 from akount.census import Census
 from monitor import Numbers
 
@@ -129,3 +130,20 @@ def test_every_number_is_on_the_page_about_them_with_its_labels() -> None:
     counted = {m._name: set(m._labelnames) for m in vars(metrics.numbers()).values() if hasattr(m, "_labelnames")}
     seen = {family.name: set(family._labelnames) for family in monitoring._families(Census({}, {}, {}))}
     assert named == counted | seen
+
+
+def test_the_refusals_of_the_last_hour_are_told_apart_from_those_before(
+    settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, counted = [0.0], {"job_limit": 7}
+    monkeypatch.setattr("akount.exposition.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("akount.exposition.refusals", lambda _settings: dict(counted))
+    told = exposition.Refusals(settings)
+    assert told.lately() == ({"job_limit": 0}, 0.0), "nothing is known yet"
+    for minute in range(120):
+        clock[0] = 60.0 * minute
+        counted["job_limit"] += 1
+        told.sample()
+    clock[0] += 30
+    counted["limit_exceeded"] = 3
+    assert told.lately() == ({"job_limit": 60, "limit_exceeded": 3}, 3630.0)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from akount import ledger, operations, scans
 from akount.db import now
 from akount.errors import Conflict, NotFound
-from akount.ledger import DeadLetters
+from akount.ledger import DeadLetters, InLine
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Document, Job, JobStatus, Operation
 from akount.operations import Action
@@ -184,3 +184,33 @@ def test_a_job_that_is_tried_again_by_an_operation_is_rung_for(runtime: Runtime,
     scans.start_operation(runtime, people.ada.call, Action.RETRY, DeadLetters(ids=(job.id,)), "")
     upkeep.sweep(runtime)
     assert runtime.bells[BILL.queue].length() == 1
+
+
+def test_what_is_in_line_is_cancelled_and_nothing_else(runtime: Runtime, people: People, small_bits: int) -> None:
+    """Not what came later, was tried again since, is another tenant's, or is in a worker's hands when its turn comes."""
+    jobs = [submitted(runtime, people.ada).id for _ in range(8)]
+    theirs = submitted(runtime, people.mallory).id
+    dead = failed(runtime, people.ada, 1)
+    with runtime.database.transaction() as session:
+        delayed = {"status": JobStatus.DELAYED, "attempts": 1, "run_at": now() + dt.timedelta(hours=1)}
+        session.execute(update(Job).where(Job.id == jobs[0]).values(**delayed))
+    started = scans.start_operation(runtime, people.ada.call, Action.CANCEL, InLine(queue=BILL.queue), "sent by mistake")
+    assert started.matched == 8
+    later = submitted(runtime, people.ada).id
+    scans.retry(runtime, people.ada.call, dead[0])
+    with runtime.database.transaction() as session:
+        session.execute(update(Job).where(Job.id == jobs[-1]).values(status=JobStatus.ACTIVE))
+    while bit(runtime) is not None:
+        pass
+    assert statuses(runtime, jobs) == {JobStatus.CANCELLED: 7, JobStatus.ACTIVE: 1}
+    assert statuses(runtime, [theirs, later, *dead]) == {JobStatus.WAITING: 3}
+    ended = scans.find_operation(runtime, people.ada.actor, started.id)
+    assert (ended.done, ended.skipped) == (7, 1)
+
+
+def test_only_those_of_a_state_are_cancelled(runtime: Runtime, people: People) -> None:
+    waiting, delayed = (submitted(runtime, people.ada).id for _ in range(2))
+    with runtime.database.transaction() as session:
+        session.execute(update(Job).where(Job.id == delayed).values(status=JobStatus.DELAYED, run_at=now() + dt.timedelta(hours=1)))
+    assert scans.operate(runtime, people.ada.call, Action.CANCEL, InLine(status=JobStatus.DELAYED), "enough") == 1
+    assert statuses(runtime, [waiting]) == {JobStatus.WAITING: 1}

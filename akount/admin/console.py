@@ -14,6 +14,7 @@ from akount.admin import (
     door,
     failures,
     health,
+    hosted,
     jobs,
     limits,
     operations,
@@ -35,7 +36,7 @@ from akount.lifecycle import Runtime
 
 PAGES = (
     *(overview, queues, jobs, failures, operations, review, papers, search),
-    *(tenants, limits, plans, webhooks, workers, schedules, health, audit, access),
+    *(tenants, hosted, limits, plans, webhooks, workers, schedules, health, audit, access),
     door,
 )
 """Every module with pages; the last has the page that is shown where there is none."""

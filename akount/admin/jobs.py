@@ -17,9 +17,10 @@ from akount.admin.shell import action, back, confirm, done, page, reason, refusa
 from akount.api.guards import call
 from akount.census import CAP
 from akount.kinds import QUEUES
-from akount.ledger import CANCELLABLE, RETRYABLE, DeadLetters
+from akount.ledger import CANCELLABLE, RETRYABLE, DeadLetters, InLine
 from akount.listing import Slice, Wanted, Whole
 from akount.models import Job, JobStatus
+from akount.operations import Action
 
 TABS = {
     "": "All",
@@ -53,21 +54,34 @@ def wanted() -> Wanted:
     )
 
 
-def dead_letters() -> DeadLetters:
-    """The same of the URL for what is done with many of them: the failed ones that nobody has discarded."""
+def meant_by(doing: Action) -> DeadLetters:
+    """The same of the URL for what is done with many of them: the failed ones that nobody has discarded, or for cancelling
+    those in line."""
     said = wanted()
-    return DeadLetters(
-        tenant_id=said.tenant_id,
-        queue=said.queue,
-        code=said.code,
-        fingerprint=said.fingerprint,
-        since=said.failed_since,
-        entered_since=said.since,
-        entered_until=said.until,
-        worker=said.worker,
-        attempts=said.attempts,
-        ids=tuple(paging.identifiers("id")),
-    )
+    of = {
+        "tenant_id": said.tenant_id,
+        "queue": said.queue,
+        "code": said.code,
+        "fingerprint": said.fingerprint,
+        "entered_since": said.since,
+        "entered_until": said.until,
+        "worker": said.worker,
+        "attempts": said.attempts,
+        "ids": tuple(paging.identifiers("id")),
+    }
+    if doing is Action.CANCEL:
+        return InLine(**of, status=said.status if said.status in IN_LINE else None)  # type: ignore[arg-type]
+    return DeadLetters(**of, since=said.failed_since)  # type: ignore[arg-type]
+
+
+IN_LINE = (JobStatus.WAITING, JobStatus.DELAYED)
+
+
+def deeds(meant: Wanted) -> tuple[Action, ...]:
+    """What can be done with many of a list."""
+    if meant.status is JobStatus.FAILED and not meant.discarded:
+        return Action.RETRY, Action.DISCARD
+    return (Action.CANCEL,) if meant.status in IN_LINE else ()
 
 
 @page("/jobs", Permission.OPERATE)
@@ -86,7 +100,8 @@ def jobs() -> Response:
         pager=paging.pager(found.older, found.newer),
         said=said,
         filtered=any(said.values()),
-        matching=_matching(meant, found) if meant.status is JobStatus.FAILED and not meant.discarded else None,
+        deeds=deeds(meant),
+        matching=_matching(meant, found) if deeds(meant) else None,
         filters=lambda: {name: value for name, value in said.items() if value},
         queues=QUEUES,
         tenants=listing.choice_of_tenants(runtime(), call().actor),

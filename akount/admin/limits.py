@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
-from flask import Response, url_for
+from flask import Response, current_app, url_for
 
 from akount import exposition, tenancy
 from akount.accounts import Permission
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
+from akount.admin.words import count
 from akount.api.guards import call
 from config import Settings
 
+EXACT = 10**9
 REFUSED = {
     "job_limit": "documents of a tenant",
     "limit_exceeded": "requests of a user, or of an address; failed sign-ins of an address",
@@ -30,17 +33,40 @@ def limits() -> Response:
         rules=_rules(runtime().settings),
         uses=tenancy.uses(runtime(), call().actor),
         shared=runtime().settings.redis is not None,
-        refused=exposition.refusals(runtime().settings) if operator else None,
+        refused=_refused() if operator else None,
         sorts=REFUSED,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How often this machine has answered 429, by code."""
+
+    lately: dict[str, int]
+    seconds: float
+    "within which the first were"
+    ever: dict[str, int]
+
+
+def _refused() -> Refused:
+    lately, seconds = current_app.extensions["refusals"].lately()
+    return Refused(lately, seconds, exposition.refusals(runtime().settings))
 
 
 def _rules(settings: Settings) -> list[tuple[str, str, str]]:
     """What is limited, to how much, and by which setting."""
     return [
-        ("Documents of a tenant", f"{settings.jobs_per_minute} in any 60 s", "JOBS_PER_MINUTE"),
-        ("Requests of a user, else of an address", f"{settings.rate_limit_per_minute} a minute", "RATE_LIMIT_PER_MINUTE"),
-        ("Failed sign-ins of an address", f"{settings.failed_sign_ins_per_minute} a minute", "FAILED_SIGN_INS_PER_MINUTE"),
+        ("Documents of a tenant", f"{count(settings.jobs_per_minute, EXACT)} in any 60 s", "JOBS_PER_MINUTE"),
+        (
+            "Requests of a user, else of an address",
+            f"{count(settings.rate_limit_per_minute, EXACT)} a minute",
+            "RATE_LIMIT_PER_MINUTE",
+        ),
+        (
+            "Failed sign-ins of an address",
+            f"{count(settings.failed_sign_ins_per_minute, EXACT)} a minute",
+            "FAILED_SIGN_INS_PER_MINUTE",
+        ),
         ("Size of a file", f"{settings.max_upload_bytes / (1 << 20):.1f} MiB", "MAX_UPLOAD_BYTES"),
         ("Pages of a document", f"{settings.max_pages}", "MAX_PAGES"),
         ("Pixels of an image", f"{settings.max_pixels / 1_000_000:.0f} million", "MAX_PIXELS"),

@@ -1,4 +1,4 @@
-"""Bulk operations: what is done with many failed jobs in the background; asked for after a look at how many, and watched."""
+"""Bulk operations: what is done with many jobs in the background; asked for after a look at how many, and watched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from akount.admin.words import count, iso
 from akount.api.guards import call
 from akount.db import now
 from akount.errors import Invalid
-from akount.ledger import DeadLetters
+from akount.ledger import DeadLetters, InLine
 from akount.models import Operation
 from akount.operations import Action
 
@@ -25,7 +25,12 @@ MANY = 1000
 CONSEQUENCES = {
     Action.RETRY: "Each is read again, with all its attempts before it. Those that have moved on by then are skipped and counted.",
     Action.DISCARD: "They leave the dead letters and are not tried again, unless somebody retries them one by one. The files stay.",
+    Action.CANCEL: "Their documents are not read; the files stay, and each can be retried by hand. What runs by then is read to "
+    "its end: it is skipped and counted.",
 }
+CALLED = {Action.RETRY: "dead letters", Action.DISCARD: "dead letters", Action.CANCEL: "jobs in line"}
+HURTS = (Action.DISCARD, Action.CANCEL)
+"""What is asked the reason for."""
 MEANT = {
     "queue": "queue",
     "tenant_id": "tenant",
@@ -37,6 +42,7 @@ MEANT = {
     "entered_until": "entered until",
     "worker": "worker",
     "attempts": "attempts from",
+    "status": "state",
     "ids": "chosen by hand",
 }
 """What a frozen filter says → how that is called."""
@@ -78,32 +84,34 @@ def _said(name: str, value: Any) -> str:
 @page("/operations/new", Permission.OPERATE)
 def ask_start_operation() -> Response:
     """Shows how many are meant, and some of them, before it is asked for."""
-    doing, meant = _asked(), _require_narrow(jobs.dead_letters())
+    doing, meant = _asked()
     at = now()
     total, sample = scans.preview_operation(runtime(), call().actor, meant)
-    fields = [(name, value) for name in (*jobs.FILTERS, "id") for value in request.args.getlist(name) if value]
+    fields = [(name, value) for name in (*jobs.FILTERS, "state", "id") for value in request.args.getlist(name) if value]
     return confirm(
         "start_operation",
-        title=f"{doing.capitalize()} {count(total, 10**9)} dead letters?",
+        title=f"{doing.capitalize()} {count(total, 10**9)} {CALLED[doing]}?",
         consequence=CONSEQUENCES[doing],
         verb=f"{doing.capitalize()} {'it' if total == 1 else f'all {count(total, 10**9)}'}",
-        back=back(url_for("admin.jobs", state="failed")),
+        back=back(url_for("admin.jobs", state=request.args.get("state") or "failed")),
         total=total,
-        sample=[(str(job.id), job.document.filename, job.error_code or "") for job in sample],
+        sample=[
+            (str(job.id), job.document.filename, job.queue if doing is Action.CANCEL else job.error_code or "") for job in sample
+        ],
         fields=[*fields, ("action", doing.value), ("as_of", iso(at)), ("operation", str(uuid.uuid4()))],
-        reason=doing is Action.DISCARD,
-        danger=doing is Action.DISCARD,
+        reason=doing in HURTS,
+        danger=doing in HURTS,
         type_word=doing.value if total > MANY else "",
-        headings=["Job", "Document", "Error"],
+        headings=["Job", "Document", "Queue" if doing is Action.CANCEL else "Error"],
     )
 
 
 @action("/operations", Permission.OPERATE)
 def start_operation() -> Response:
     """Asks for it; the workers carry it out, bit by bit. The same form sent twice asks once."""
-    doing, meant = _asked(), _require_narrow(jobs.dead_letters())
+    doing, meant = _asked()
     as_of, known_as = paging.instant("as_of") or now(), paging.identifier("operation")
-    why = reason() if doing is Action.DISCARD else request.form.get("reason", "").strip()[:500]
+    why = reason() if doing in HURTS else request.form.get("reason", "").strip()[:500]
     if scans.preview_operation(runtime(), call().actor, meant)[0] > MANY and request.form.get("word", "").strip() != doing.value:
         raise Invalid(f"Type {doing.value} to go on: these are more than {MANY}.", code="word_required")
     made = scans.start_operation(runtime(), call(), doing, meant, why, as_of=as_of, operation_id=known_as)
@@ -117,12 +125,13 @@ def cancel_operation(operation_id: uuid.UUID) -> Response:
     return done("The operation is stopped; what it has done stays done.", to=url_for("admin.operation", operation_id=operation_id))
 
 
-def _asked() -> Action:
-    return Action(paging.one_of("action", [one.value for one in Action]) or Action.RETRY)
+def _asked() -> tuple[Action, DeadLetters]:
+    doing = Action(paging.one_of("action", [one.value for one in Action]) or Action.RETRY)
+    return doing, _require_narrow(jobs.meant_by(doing))
 
 
 def _require_narrow(meant: DeadLetters) -> DeadLetters:
     """Raises Invalid for an operator who would reach into every tenant at once without a word of what is meant."""
-    if call().actor.tenant_id is None and meant == DeadLetters():
+    if call().actor.tenant_id is None and meant in (DeadLetters(), *(InLine(status=one) for one in (None, *jobs.IN_LINE))):
         raise Invalid("Narrow it first: by queue, tenant, error or group.", code="filter_required")
     return meant

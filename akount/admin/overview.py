@@ -12,7 +12,7 @@ from flask import Response, current_app, g, url_for
 from akount import alerts, audit, failures, history
 from akount.accounts import Permission
 from akount.admin import queues
-from akount.admin.shell import board, may, page, runtime, show, snapshot
+from akount.admin.shell import board, may, page, runtime, show
 from akount.admin.words import ago, count, seconds
 from akount.alerts import Rule
 from akount.api.guards import call
@@ -166,14 +166,5 @@ def _why(pause: Pause) -> str:
 
 def _of_tenants() -> list[Attention]:
     """Tenants that are held up."""
-    seen = snapshot()
-    mine = call().actor.tenant_id
-    held = [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
-    who = {pause.tenant_id for pause in held if pause.tenant_id}
-    names = board().keep("held", None, lambda session, _tenant: tenant_names(session, who)) if who and not mine else None
     where = url_for("admin.queues")
-    return [Attention("paused", f"{_named(pause, names)} is paused", pause.reason, where) for pause in held]
-
-
-def _named(pause: Pause, names: dict[uuid.UUID, str] | None) -> str:
-    return "This tenant" if names is None else names.get(pause.tenant_id or uuid.UUID(int=0), "A tenant")
+    return [Attention("paused", f"{name} is paused", pause.reason, where) for pause, name in queues.held_tenants()]

@@ -22,10 +22,12 @@ from akount.db import now
 from akount.errors import Invalid, NotFound
 from akount.history import Point, Span
 from akount.kinds import QUEUES
+from akount.listing import tenant_names
 from akount.models import JobStatus, Pause
 
 PAUSES = {"": "until somebody resumes it", "15": "for 15 minutes", "60": "for an hour", "240": "for 4 hours", "1440": "for a day"}
 """Minutes → how that is said."""
+NOBODY = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,16 @@ def _lately(name: str) -> Lately | None:
 @page("/queues", Permission.OPERATE)
 def queues() -> Response:
     """All of them."""
-    return show("queues.html", title="Queues", rows=rows(), held=_held_tenants())
+    return show("queues.html", title="Queues", rows=rows(), held=held_tenants())
 
 
-def _held_tenants() -> list[Pause]:
-    seen = snapshot()
-    return [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
+def held_tenants() -> list[tuple[Pause, str]]:
+    """What holds tenants up, and what they are called; who looks at one knows its name."""
+    seen, mine = snapshot(), call().actor.tenant_id
+    held = [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
+    who = {pause.tenant_id for pause in held if pause.tenant_id}
+    names = board().keep("held", None, lambda session, _tenant: tenant_names(session, who)) if who and not mine else None
+    return [(pause, "This tenant" if mine else (names or {}).get(pause.tenant_id or NOBODY, "A tenant")) for pause in held]
 
 
 def _known(name: str) -> str:

@@ -117,10 +117,12 @@ def run_due(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> N
 
 class Watchman:
     """In a web process: looks whether a sweeper still looks for alerts, and does it in its place when none has come for a while.
-    With every worker host down there is no sweeper, and that is what somebody has to be told. Sleeps until the first request."""
+    With every worker host down there is no sweeper, and that is what somebody has to be told. Sleeps until the first request.
+    `meanwhile` is done in each of its rounds, and first of all."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, meanwhile: Callable[[], None] = lambda: None) -> None:
         self._runtime = runtime
+        self._meanwhile = meanwhile
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -155,7 +157,9 @@ class Watchman:
         return True
 
     def _run(self) -> None:
+        self._meanwhile()
         while not self._over.wait(LOOK_SECONDS):
+            self._meanwhile()
             self.look()
 
 

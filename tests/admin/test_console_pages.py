@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import event, select
 
 import config
-from akount import ledger
+from akount import ledger, operations
 from akount.census import Board, Snapshot
 from akount.errors import Unavailable
 from akount.kinds import QUEUES
@@ -162,6 +162,26 @@ def test_what_matches_is_counted_and_may_be_retried_as_one(otto: Visitor, scene:
         noted = session.scalars(select(AuditEntry).where(AuditEntry.target == f"operation:{made.id}")).all()
     assert (made.matched, made.meant) == (many, {"code": "encrypted"})
     assert [entry.action for entry in noted] == ["jobs.retry"]
+
+
+def test_what_waits_is_cancelled_as_one_with_a_reason(otto: Visitor, scene: Scene, runtime: Runtime) -> None:
+    shown = otto.get(f"/admin/jobs?state=waiting&tenant={scene.theirs.id}").text
+    assert ("Cancel all…" in shown, "Retry all…" in shown) == (True, False)
+    with runtime.database.snapshot() as session:
+        ours = (Job.tenant_id == scene.theirs.id, Job.status == JobStatus.WAITING)
+        meant = session.scalars(select(Job.id).where(*ours)).all()
+    asked = otto.get(f"/admin/operations/new?action=cancel&state=waiting&tenant={scene.theirs.id}").text
+    assert f"Cancel {len(meant)} jobs in line?" in asked
+    form = {"action": "cancel", "state": "waiting", "tenant": str(scene.theirs.id)}
+    assert otto.post("/admin/operations", **form).status_code == 422, "it asks why"
+    assert "It is under way" in otto.flash(otto.post("/admin/operations", reason="sent by mistake", **form))
+    advancing = True
+    while advancing:
+        with runtime.database.transaction() as session:
+            advancing = operations.advance(session) is not None
+    with runtime.database.snapshot() as session:
+        assert set(session.scalars(select(Job.status).where(Job.id.in_(meant)))) == {JobStatus.CANCELLED}
+    assert otto.get("/admin/operations/new?action=cancel&state=waiting").status_code == 422, "narrow it first"
 
 
 def test_an_operator_narrows_what_is_meant_first(otto: Visitor, ada: Visitor) -> None:

@@ -19,7 +19,7 @@ from akount.admin import plans as plans_page
 from akount.db import now
 from akount.hosted import policies
 from akount.hosted.gate import month_of
-from akount.hosted.policies import Policy
+from akount.hosted.policies import Policy, Strategy
 from akount.identity import access
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime
@@ -142,6 +142,23 @@ def test_a_tenant_page_says_what_hosted_engines_see_and_cost(runtime: Runtime, o
     shown = otto.get(path).text
     assert "mistral, when the local engines are less sure than 80" in shown
     assert "<dd>1.23 USD</dd>" in shown
+
+
+def test_an_owner_decides_what_a_hosted_engine_sees_and_costs(
+    runtime: Runtime, otto: Visitor, ada: Visitor, people: People
+) -> None:
+    path = f"/admin/tenants/{people.ada.actor.tenant}/hosted"
+    assert "lacks the permission settings" in otto.get(path).text, "an operator does not decide for a tenant"
+    assert 'value="cards" checked' in ada.get(path).text, "everything is masked at first"
+    form = {"engine": "anthropic", "when": "below", "threshold": "70", "budget": "12,50", "mask": ["cards"]}
+    assert ada.flash(ada.post(path, **form)).startswith("good:")
+    with runtime.database.snapshot() as session:
+        policy = policies.policy_of(session, people.ada.actor.tenant)
+    assert policy == Policy("anthropic", Strategy.BELOW, 70, ("cards",), 12_500_000)
+    assert (f"tenant:{people.ada.actor.tenant}", str(policy)) in audited(runtime, "hosted.policy")
+    for wrong in ({"budget": "-1"}, {"budget": "nan"}, {"threshold": "101"}, {"when": "often"}, {"engine": "x"}, {"mask": ["x"]}):
+        assert ada.post(path, **form | wrong).status_code == 422, wrong
+    assert ada.post(f"/admin/tenants/{people.mallory.actor.tenant}/hosted", **form).status_code == 404
 
 
 def test_a_tenant_is_held_up_and_let_go(runtime: Runtime, otto: Visitor, ada: Visitor, people: People) -> None:

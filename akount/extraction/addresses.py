@@ -60,7 +60,7 @@ def block_above(document: Document, last: Cell, lines: int = 7) -> list[Cell]:
     block: list[Cell] = []
     below = last
     for other in document.above(last, rows=2 * lines):
-        if abs(other.box[0] - last.box[0]) > 0.02:
+        if min(abs(other.box[0] - last.box[0]), 2 * abs(other.box[2] - last.box[2])) > 0.02:
             continue
         if len(block) == lines or below.box[1] - other.box[3] > _GAP * max(other.height, document.text_height):
             break

@@ -25,7 +25,8 @@ _TAX_ID = re.compile(r"(?<![A-Z0-9])([A-Z]{2,3})[ .-]?[A-Z]?\d[\d .-]{6,}")
 _DIAL = re.compile(r"(?:\+|\b00)(\d{2,3})(?=[\s(./-]|\d{5})")
 _DOMAIN = re.compile(r"(?:@|www\.)[\w.-]+\.([a-z]{2})\b")
 _MARKS = {
-    "SE": r"\b(?:bankgiro|plusgiro|momsreg|godkänd för f-skatt|organisationsnummer|öre)\b",
+    "SE": r"\b(?:bankgiro|plusgiro|momsreg|godkänd för f-skatt|organisationsnummer|öre|belopp|förfallo\w*|köpare|säljare|"
+    r"att betala|kvitto|delsumma)\b",
     "NO": r"\b(?:mva|foretaksregisteret|forfallsdato|kjøper|beløp)\b",
     "DK": r"\b(?:cvr|forfaldsdato|køber|beløb|ekskl|stk\. pris)\b",
 }

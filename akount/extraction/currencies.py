@@ -35,6 +35,13 @@ _NAMES = {
     "cvr": "DKK",
     "aktiebolag": "SEK",
     "abn": "AUD",
+    "mehrwertsteuer": "EUR",
+    "umsatzsteuer": "EUR",
+    "btw": "EUR",
+    "alv": "EUR",
+    "partita iva": "EUR",
+    "p iva": "EUR",
+    "tva": "EUR",
 }
 """Words that hint at a currency where none is printed, the plainest first."""
 

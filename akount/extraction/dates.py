@@ -14,30 +14,34 @@ from akount.readings import Box
 FIRST_YEAR, LAST_YEAR = 1980, 2079
 
 _MONTHS = (
-    "january jan januar janvier janv enero ene gennaio gen januari janeiro styczen stycznia sty tammikuu leden ledna",
-    "february feb februar fevrier fevr fev febrero febbraio februari fevereiro luty lutego lut helmikuu unor feber unora",
-    "march mar marz maerz mars marzo maart mrt marco marzec marca maaliskuu brezen mrz brezna",
-    "april apr avril avr abril abr aprile kwiecien kwietnia kwi huhtikuu duben dubna",
-    "may mai mayo maggio mag mei maio maj maja toukokuu kveten kvetna",
-    "june jun juni juin junio giugno giu junho czerwiec czerwca cze kesakuu cerven cervna",
-    "july jul juli juillet juil julio luglio lug julho lipiec lipca lip heinakuu cervenec cervence",
-    "august aug aout agosto ago augustus augusti sierpien sierpnia sie elokuu srpen srpna",
-    "september sep sept septembre septiembre settembre set setembro wrzesien wrzesnia wrz syyskuu zari",
-    "october oct oktober okt octobre octubre ottobre ott outubro out pazdziernik pazdziernika paz lokakuu rijen rijna",
-    "november nov novembre noviembre novembro listopad listopada lis marraskuu listopadu",
-    "december dec dezember dez decembre diciembre dic dicembre desember dezembro grudzien grudnia gru joulukuu prosinec des",
+    "january jan janner jaenner januar janvier janv enero ene gennaio gen januari janeiro styczen stycznia sty "
+    "tammikuu tammikuuta leden ledna",
+    "february feb feber februar fevrier fevr fev febrero febbraio februari fevereiro luty lutego lut helmikuu "
+    "helmikuuta unor feber unora",
+    "march mar marts marz maerz mars marzo maart mrt marco marzec marca maaliskuu maaliskuuta brezen mrz brezna",
+    "april apr avril avr abril abr aprile kwiecien kwietnia kwi huhtikuu huhtikuuta duben dubna",
+    "may mai mayo maggio mag mei maio maj maja toukokuu toukokuuta kveten kvetna",
+    "june jun juni juin junio giugno giu junho czerwiec czerwca cze kesakuu kesakuuta cerven cervna",
+    "july jul juli juillet juil julio luglio lug julho lipiec lipca lip heinakuu heinakuuta cervenec cervence",
+    "august aug aout agosto ago augustus augusti sierpien sierpnia sie elokuu elokuuta srpen srpna",
+    "september sep sept septembre septiembre settembre set setembro wrzesien wrzesnia wrz syyskuu syyskuuta zari",
+    "october oct oktober okt octobre octubre ottobre ott outubro out pazdziernik pazdziernika paz lokakuu lokakuuta rijen rijna",
+    "november nov novembre noviembre novembro listopad listopada lis marraskuu marraskuuta listopadu",
+    "december dec dezember dez decembre diciembre dic dicembre desember dezembro grudzien grudnia gru joulukuu "
+    "joulukuuta prosinec des",
 )
 MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 
 _NUMERIC = re.compile(
     r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|"
-    r"月)\s?(?P<c>\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d))"
+    r"月)\s?(?P<c>\d{2}(?=[012]\d:[0-5]\d)|\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d))"
 )
 _COMPACT = re.compile(r"(?<!\d)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
 _COMPACT_DAY_FIRST = re.compile(r"(?<!\d)(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(20\d{2})(?=\s+\d{1,2}:\d{2})")
 _WORD = r"[^\W\d_]{3,12}"
 _NAMED = re.compile(
-    rf"(?<![\w.,])(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|e|º|\.)?[\s\-/.,]{{0,3}}(?:de |d'|of )?(?P<month>{_WORD})\.?"
+    rf"(?:(?<![\w.,])|(?<=[^\W\d_]{{4}}))(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|e|º|\.)?"
+    rf"[\s\-/.,]{{0,3}}(?:de |d'|of )?(?P<month>{_WORD})\.?"
     rf"[\s\-/.,'’]{{0,3}}(?:de |del )?(?P<year>\d{{4}}|\d{{2}})(?!\d)"
 )
 _NAMED_FIRST = re.compile(
@@ -76,6 +80,13 @@ def dates(document: Document, currency: str | None = None) -> list[Date]:
     found = [date for cell in document.cells for date in dates_in(cell)]
     month_first = _prefers_month_first(found, document, currency)
     return [_settled(date, month_first) for date in found]
+
+
+def holds(cell: Cell, start: int, end: int) -> bool:
+    """Whether those characters of a cell are a part of a date that is longer than they."""
+    if end - start > 5 or end - start == len(cell.text):
+        return False
+    return any(date.start <= start + 1 and end <= date.end + 1 and len(date.text) > end - start for date in dates_in(cell))
 
 
 def dates_in(cell: Cell) -> Iterator[Date]:

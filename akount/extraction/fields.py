@@ -31,7 +31,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
     if document.scanned:
         for cell in document.cells:
             cell.label_text = labels.mended(cell.text)
-    amounts = money.amounts(document)
+    amounts = [one for one in money.amounts(document) if not dates.holds(one.cell, one.start, one.end)]
     fields, items, sums, warnings = _find_money(document, amounts, engine)
     total = sums.chosen.get("total")
     currency = currencies.find_currency(document, amounts, total[1] if total else None)
@@ -55,7 +55,7 @@ def _find_money(
 ) -> tuple[dict[str, Value], list[lines.Item], totals.Sums, tuple[str, ...]]:
     """The sums, the positions, and what is suspicious about them; positions of a till that add up to the total confirm it."""
     items = lines.find_lines(document, amounts)
-    labelled = roles.label_amounts(document, amounts)
+    labelled = roles.outside_of_rows(roles.label_amounts(document, amounts), {item.row for item in items})
     sums = totals.find_sums(document, labelled, lines.line_sum(items))
     fields = {
         name: Value(

@@ -170,7 +170,7 @@ def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None
     rows = max(1, len(document.rows))
     for cell in document.cells:
         for label in labels.find(cell.label_text, "number"):
-            if label.role != "issue" or _of_the_number(cell.text, label):
+            if label.role != "issue" or _of_the_number(cell.text, label) or _of_another_label(cell.label_text, label):
                 continue
             for worth, candidate in _numbers_for(document, cell, label, taken):
                 score = worth + 0.6 * (1 - cell.row / rows)
@@ -191,6 +191,12 @@ def _of_the_number(text: str, label: labels.Label) -> bool:
     if label.phrase == "n":
         return rest[:1] not in ("°", "º")
     return " " not in label.phrase and re.match(r"[-/_]?\d", rest) is not None and text[label.start : label.end].isupper()
+
+
+def _of_another_label(text: str, label: labels.Label) -> bool:
+    """Whether a label is a part of a longer one for something else, as in "total of the invoice" or "date of the invoice"."""
+    others = [one for group in ("money", "date") for one in labels.find(text, group)]
+    return any(one.start <= label.start and label.end <= one.end and one.phrase != label.phrase for one in others)
 
 
 def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:
@@ -236,7 +242,7 @@ def _leading_number(text: str) -> str | None:
     follows = bare[match.end() : match.end() + 2]
     if _ORDINARY.fullmatch(value) and not (value.isdigit() and not follows.strip()):
         return None
-    if len(value) > 40 or value.endswith("%") or follows.startswith("%"):
+    if len(value) > 40 or value.endswith("%") or follows.startswith("%") or re.match(r"[.,]\d", follows):
         return None
     if re.fullmatch(r"[A-Z]{3,8} \d.*", value) and not value.split()[0].isupper():
         return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from akount.extraction import labels
@@ -49,8 +50,11 @@ def _columns(row: Row) -> list[Column]:
     columns = []
     for cell in row.cells:
         found = labels.find(cell.label_text, "column")
-        if len(found) > 1 and _covers(found, cell.text):
-            columns += [Column(label.role, cell.span_box(label.start, label.end), label.phrase) for label in found]
+        if len({label.role for label in found}) > 1 and _covers(found, cell.text):
+            for role, same in itertools.groupby(found, lambda label: label.role):  # "Menge / Qty" is one column in two languages
+                group = list(same)
+                box = cell.span_box(group[0].start, group[-1].end)
+                columns.append(Column(role, box, " ".join(label.phrase for label in group)))
         elif found:
             best = next((label for label in found if label.role == "description"), found[0])
             columns.append(Column(best.role, cell.box, cell.plain))
@@ -67,6 +71,10 @@ def _with_amount(columns: list[Column]) -> list[Column]:
         for index, column in enumerate(columns)
     ]
     sums = [column for column in columns if column.role == "amount"]
+    prices = [column for column in sums if set(column.text.split()) & labels.words("price")]
+    if len(prices) < len(sums):
+        columns = [Column("unit_price", column.box) if column in prices else column for column in columns]
+        sums = [column for column in sums if column not in prices]
     if len(sums) > 1:
         keep = next((column for column in sums if set(column.text.split()) & labels.words("exclusive")), sums[-1])
         return [Column("other", column.box) if column in sums and column is not keep else column for column in columns]
@@ -76,8 +84,19 @@ def _with_amount(columns: list[Column]) -> list[Column]:
     return [Column("amount", column.box) if index == last else column for index, column in enumerate(columns)]
 
 
+def other_amounts(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """The columns, with another one for the amounts each time, the right ones first."""
+    for chosen in reversed(range(len(columns))):
+        if columns[chosen].role in ("gross", "other", "unit_price", "tax_amount"):
+            yield [
+                Column("amount", one.box) if index == chosen else Column("other", one.box) if one.role == "amount" else one
+                for index, one in enumerate(columns)
+            ]
+
+
 def _covers(found: Sequence[labels.Label], text: str) -> bool:
-    return sum(label.end - label.start for label in found) > 0.7 * len(text)
+    bare = re.sub(r"\([^)]*\)", "", text)  # the currency, in brackets
+    return sum(label.end - label.start for label in found) > 0.7 * len(bare)
 
 
 def _merged(first: list[Column], second: list[Column]) -> list[Column]:

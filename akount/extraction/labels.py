@@ -14,7 +14,7 @@ STRONG, PLAIN = 2, 1
 
 _WORD = re.compile(r"[^\W_]{5,}")
 _COMPOUND = re.compile(r"[a-z]{3,}rechnung\Z")
-_TOKEN = re.compile(r"[^\W_]+|%|#")
+_TOKEN = re.compile(r"[^\W_][^\W_A-Z]{2,}(?=[A-Z]{3}(?![^\W_]))|[^\W_]+|%|#")  # "zahlenCHF" are two words
 
 
 @dataclass(frozen=True, slots=True)

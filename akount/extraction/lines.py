@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from akount.extraction import labels
-from akount.extraction.headings import Column, heading_at, role_of
+from akount.extraction.headings import Column, heading_at, other_amounts, role_of
 from akount.extraction.layout import Cell, Document, Row, plain, union
 from akount.extraction.money import Amount
 from akount.readings import Box, Evidence, Line, clean_text
 
 _STOP_ROLES = ("total", "net", "subtotal", "tax", "due", "tendered", "rounding")
 _MAX_MISSES = 25  # rows without an item
+_SUM_ROWS = 15  # behind a table in which its sum is looked for
 _MAX_GAP = 14  # text heights without an item after which a table is over
 
 
@@ -28,6 +29,7 @@ class Item:
     tax_rate: Decimal | None = None
     tax_amount: Decimal | None = None
     page: int = 1
+    row: int = -1
     box: Box = (0.0, 0.0, 0.0, 0.0)
 
     def as_line(self, engine: str) -> Line:
@@ -66,10 +68,33 @@ def find_lines(document: Document, amounts: Sequence[Amount]) -> list[Item]:
         if columns is None:
             index += 1
             continue
-        table = _Table(document, columns, by_cell)
-        index = max(table.read(end), end)
+        table, index = _read_table(document, columns, by_cell, end)
         items += [item for item in table.items if item.words]
     return items
+
+
+def _read_table(document: Document, columns: list[Column], by_cell: dict[int, list[Amount]], start: int) -> tuple[_Table, int]:
+    """The table under a heading and the row after it. When its amounts do not add up to anything that is printed behind it
+    and those of another column do, that column holds the amounts."""
+    table = _Table(document, columns, by_cell)
+    end = max(table.read(start), start)
+    if _adds_up(document, table, end):
+        return table, end
+    for other in other_amounts(columns):
+        tried = _Table(document, other, by_cell)
+        stop = max(tried.read(start), start)
+        if len(tried.items) >= max(2, len(table.items)) and _adds_up(document, tried, stop):
+            return tried, stop
+    return table, end
+
+
+def _adds_up(document: Document, table: _Table, end: int) -> bool:
+    """Whether the sum of the positions is printed within the rows that follow."""
+    total = line_sum(table.items)
+    rows = document.rows[end : end + _SUM_ROWS]
+    return total is not None and any(
+        abs(one.value) == abs(total) for row in rows for cell in row.cells for one in table.by_cell.get(id(cell), ())
+    )
 
 
 class _Table:
@@ -132,14 +157,15 @@ def _stop_role(row: Row, items: list[Item]) -> str:
                 continue
             name = cell.text.split(":")[0].strip()
             share = (label.end - label.start) / max(1, len(name))
-            if share > 0.8 or (label.start < 12 and len(row.cells) <= 3 and position in (0, len(row.cells) - 2)):
+            near = label.start < (1 if label.role == "subtotal" else 12)  # a subtotal is told first: "siirto" ends many a word
+            if share > 0.8 or (near and len(row.cells) <= 3 and position in (0, len(row.cells) - 2)):
                 return label.role
     return ""
 
 
 def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]], *, whole: bool) -> Item | None:
     """The position a row holds, or None if it has no amount in the column of amounts."""
-    item = Item(page=row.page, box=row.box)
+    item = Item(page=row.page, row=row.index, box=row.box)
     for cell in row.cells:
         numbers = [one for one in by_cell.get(id(cell), ()) if not one.glued]
         if not numbers or _is_prose(cell, numbers):

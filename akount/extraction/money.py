@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
+from akount.extraction import labels
 from akount.extraction.layout import Cell, Document
 from akount.readings import Box
 
@@ -162,10 +163,19 @@ def _is_glued(text: str, match: re.Match[str]) -> bool:
     start, end = match.span("number")
     before, after = text[max(0, start - 1) : start], text[end : end + 2]
     if before and (before.isalpha() or before in "/#_@:") and match.group("before") is None and match.group("before2") is None:
+        if _touches_label(text[:start], match.group("number")):
+            return False
         return before != ":" or (start > 1 and text[start - 2].isdigit())
     if before in ("-", "−", ".", ",") and start > 1 and text[start - 2].isalnum():
         return True
     return bool(re.match(r"[/:_@#][\w]|-\d|[.,]\d|[^\W\d]{2}|[.](?=[A-Za-z])", after)) and match.group("after") is None
+
+
+def _touches_label(before: str, number: str) -> bool:
+    """Whether an amount with its decimals stands right behind a label without a space, as where a bold label ran too wide."""
+    if not re.search(r"[^\W\d_]{3}\Z", before) or not re.search(r"[.,]\d{2}\Z", number):
+        return False
+    return any(label.end == len(before) for label in labels.find(before, "money"))
 
 
 def _code(text: str | None) -> str | None:

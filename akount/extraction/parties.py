@@ -5,61 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
 from akount.extraction.headers import Found, lead_of
-from akount.extraction.layout import Cell, Document, plain, unaccented
+from akount.extraction.layout import Cell, Document, plain
+from akount.extraction.names import ALL_LABELS, CONTACT, HONORIFIC, LEGAL, is_business, is_firm, is_label, name_of
 from akount.readings import Box
 
-_LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ges\.?\s?m\.?\s?b\.?\s?h|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|"
-    r"company|pty|pvt|pte|sdn|bhd|berhad|"
-    r"s/b|s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|"
-    r"v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
-    r"a\.?s|aps|a/s|ab|oy|oyj|kft|zrt|se|gesellschaft|enterprise|enterprises|trading|holdings?|group|services|"
-    r"systems|solutions|stores?|restaurant|hotel|"
-    r"market|mart|supermarket|apotheke|pharmacy|cafe|caf\u00e9|b\u00e4ckerei|tankstelle)(?![\w])\.?",
-    re.IGNORECASE,
-)
-_STRONG_LEGAL = re.compile(
-    r"(?<![\w.])(?:gmbh|mbh|ges\.?\s?m\.?\s?b\.?\s?h|haftungsbeschrankt|e\.\s?k|ag|ohg|gbr|eurl|sasu|s\.n\.c|s\.?p\.?r\.?l|bvba|"
-    r"v\.o\.f|s\.l\.u|s\.?\s?coop|lda|unipessoal|w\.?l\.?l|k\.s\.c\.?c?|teoranta|d\.?o\.?o|zrt|nyrt|aktiebolag|oyj|eirl|srls|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|"
-    r"s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft|k\.k)(?![\w])\.?",
-    re.IGNORECASE,
-)
-_LEGAL_END = re.compile(
-    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|DAC|CLG|CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
-)
-"""Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
-_CONTACT = re.compile(
-    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
-    r"@|www\.|\.com\b|\.de\b|\+\d{2}",
-    re.IGNORECASE,
-)
-_SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*]\s+|\s{2,}")
-_SENTENCE = re.compile(
-    r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|"
-    r"was|will|with|this|zu|mit)\b",
-    re.IGNORECASE,
-)
-_REGISTRATION = re.compile(
-    r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$|\s\(?\d{5,}-?[A-Z]\b.*$", re.IGNORECASE
-)
-_HONORIFIC = re.compile(
-    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE
-)
-
-
-def _is_firm(name: str) -> bool:
-    """Whether a legal form is in the name."""
-    return _STRONG_LEGAL.search(unaccented(name)) is not None or _LEGAL_END.search(name) is not None
-
-
-def _is_business(name: str) -> bool:
-    """Whether a legal form or a word for a trade is in the name."""
-    return _LEGAL.search(unaccented(name)) is not None or _is_firm(name)
+_SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*.]\s*|(?<=\w)[-\u2013\u2014*]\s+|\s{2,}")
+_COMMAS = re.compile(r",\s+|,(?=\d{4,6}\b)|,(?=[^\W\d])")
+_DOUBT = 85
+"""Below this confidence of OCR a name is the less likely one: scribbles and stamps stand at the top as well."""
+_FOOT = 0.8
+"""Where the foot of a page begins."""
 
 
 def find_seller(document: Document, buyer: Found | None, inside: Collection[Cell] = ()) -> Found | None:
@@ -79,7 +38,7 @@ def find_seller(document: Document, buyer: Found | None, inside: Collection[Cell
     found = places[best]
     # a name within another is no rival of it
     rivals = (score for key, score in scores.items() if key not in best and best not in key)
-    signals = {"lead": lead_of(scores[best], rivals), "firm": float(_is_firm(found.value))}
+    signals = {"lead": lead_of(scores[best], rivals), "firm": float(is_firm(found.value))}
     return replace(found, confidence=max(15, min(90, int(14 * scores[best]))), signals=signals)
 
 
@@ -87,17 +46,61 @@ def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tupl
     repeats = _Repeats(document)
     domains = _domains(document)
     zone = address_of(document, buyer)
+    others = _headed_addresses(document)
     for cell in document.cells:
         yield from _labelled_seller(document, cell)
         sender = _sender_line(cell)
         if sender is not None:
             yield 6.2 + _domain_worth(sender, domains), Found(sender, cell, cell.span_box(0, len(sender)), 0)
     for cell in document.cells:
-        name = _name_of(cell.text)
-        if name is None:
+        name = name_of(cell.text)
+        if name is None or _begins_with_label(cell) or _sender_line(cell) is not None:
             continue
         name = _with_first_line(document, cell, name)
-        yield _seller_worth(document, cell, name, repeats, domains) - (4.0 if cell in zone else 0.0), Found(name, cell, cell.box, 0)
+        if buyer is not None and plain(name) == plain(buyer.value):
+            continue
+        worth = _seller_worth(document, cell, name, repeats, domains) - (4.0 if cell in zone else 0.0)
+        if buyer is None and _is_addressee(document, cell, others) and not _domain_worth(name, domains):
+            worth -= 3.5
+        yield worth, Found(name, cell, cell.box, 0)
+
+
+def _is_addressee(document: Document, cell: Cell, others: Collection[Cell]) -> bool:
+    """Whether a name over an address without a telephone or mail is rather the one who gets the document: another such
+    name stands above (not in scans, as receipts are addressed to nobody), or with its own address at the foot of the page."""
+    if cell not in others or cell.box[1] > _FOOT or any(CONTACT.search(other.text) for other in block_below(document, cell)):
+        return False
+    above = [
+        other
+        for other in others
+        if not document.scanned and other.box[1] < cell.box[1] - 2 * cell.height and cell not in block_below(document, other)
+    ]
+    foot = [other for other in others if other.box[1] > _FOOT]
+    return any(plain(other.text) != plain(cell.text) for other in above + foot)
+
+
+def _headed_addresses(document: Document) -> list[Cell]:
+    """The names that stand over an address, up on the first page or at the foot of any."""
+    first = document.pages[0].number
+    return [
+        cell
+        for cell in document.cells
+        if ((cell.page == first and cell.box[1] < 0.4) or cell.box[1] > _FOOT)
+        and name_of(cell.text) is not None
+        and _followed_by_address(document, cell)
+        and not _inside_address(document, cell)
+    ]
+
+
+def _inside_address(document: Document, cell: Cell) -> bool:
+    """Whether a street stands right above: then this is the town."""
+    above = block_above(document, cell, lines=1)
+    return bool(above) and is_street(above[0].text)
+
+
+def _begins_with_label(cell: Cell) -> bool:
+    """Whether a label of several words stands in front: what is behind it is a candidate of its own."""
+    return any(label.start == 0 and " " in label.phrase for label in labels.find(cell.label_text, "party")[:1])
 
 
 class _Repeats:
@@ -115,39 +118,44 @@ def _seller_worth(document: Document, cell: Cell, name: str, repeats: _Repeats, 
     """Legal forms, the top of the first page, large print, the foot of the page, mail domains."""
     first = cell.page == document.pages[0].number
     worth = 0.0
-    if _is_firm(name):
+    if is_firm(name):
         worth += 2.8 if document.scanned and cell.box[1] < 0.35 else 2.2
-    elif _is_business(name):
+    elif is_business(name):
         worth += 1.1
     top = cell.box[1]
     if first:
         worth += max(0.0, 2.0 - 5.0 * top)
-        position = sum(1 for row in document.rows[: cell.row] if any(_name_of(other.text) for other in row.cells))
+        position = sum(1 for row in document.rows[: cell.row] if any(name_of(other.text) for other in row.cells))
         worth += (1.6, 0.8, 0.3)[position] if position < 3 else 0.0
-    if top > 0.82 and _is_firm(name):
+    if top > 0.82 and (is_firm(name) or _followed_by_address(document, cell)):
         worth += 1.0
     if first and top < 0.4:
         worth += min(1.2, max(0.0, cell.height / document.text_height - 1.2))
     worth += min(0.8, 0.4 * repeats.beyond(cell)) + _domain_worth(name, domains)
-    if _followed_by_address(document, cell):
+    if _inside_address(document, cell):
+        worth -= 1.5
+    elif _followed_by_address(document, cell):
         worth += 1.0
-    if not block_above(document, cell) and any(_CONTACT.search(other.text) for other in block_below(document, cell)):
+    if not block_above(document, cell) and any(CONTACT.search(other.text) for other in block_below(document, cell)):
         worth += 0.8
+    if document.scanned:
+        worth -= 0.04 * max(0, _DOUBT - cell.confidence)
     return worth - 0.02 * max(0, len(name) - 45)
 
 
 def _with_first_line(document: Document, cell: Cell, name: str) -> str:
     """A line of nothing but legal form and trade ("Restaurant Ltd.") is the end of the name in the line above."""
-    rest = re.sub(r"\(\w\)", "", _LEGAL.sub("", name))
+    rest = re.sub(r"\(\w\)", "", LEGAL.sub("", name))
     if sum(char.isalpha() for char in rest) > 1:
         return name
     above = [other for other in document.above(cell, rows=1) if cell.box[1] - other.box[3] < other.height]
-    first = _name_of(above[0].text) if above else None
+    first = name_of(above[0].text) if above else None
     return f"{first} {name}" if first is not None else name
 
 
 def _followed_by_address(document: Document, cell: Cell) -> bool:
-    return any(ADDRESS.search(other.text) or POSTCODE.search(other.text) for other in document.below(cell, reach=3.5, rows=3)[:2])
+    below = document.below(cell, reach=3.5, rows=3)[:2]
+    return any(is_street(other.text) or ADDRESS.search(other.text) or POSTCODE.search(other.text) for other in below)
 
 
 def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Found]]:
@@ -159,15 +167,21 @@ def _sender_line(cell: Cell) -> str | None:
     """The name at the head of a one-line address, as printed small over the window of a letter."""
     parts = [part for part in _SEPARATORS.split(cell.text) if part]
     if len(parts) < 3:
-        parts = [part for part in re.split(r",\s+", cell.text) if part]
-        if not any(is_street(part) for part in parts[1:]):
+        parts = [part for part in _COMMAS.split(cell.text) if part]
+        if not any(_is_in_town(part) for part in parts[1:]):
             return None
     if len(parts) < 3 or len(cell.text) < 20 or 0.45 < cell.box[1] < 0.8:
         return None
-    if not POSTCODE.search(cell.text) or not re.search(r"\d", " ".join(parts[1:])):
+    placed = len(parts) > 3 or any(POSTCODE.search(text) for text in (cell.text, *parts[1:]))
+    if not placed or not re.search(r"\d", " ".join(parts[1:])):
         return None
-    name = _name_of(parts[0])
+    name = name_of(parts[0])
     return name if name is not None and not ADDRESS.search(parts[0]) and not re.search(r"\d", parts[0]) else None
+
+
+def _is_in_town(part: str) -> bool:
+    """Whether a part of an address is a street, with its number or without."""
+    return is_street(part) or (ADDRESS.search(part) is not None and not re.search(r"\d{4}", part))
 
 
 def _domains(document: Document) -> set[str]:
@@ -183,7 +197,7 @@ def _domains(document: Document) -> set[str]:
 def _domain_worth(name: str, domains: set[str]) -> float:
     from rapidfuzz import fuzz
 
-    bare = plain(_LEGAL.sub(" ", name))
+    bare = plain(LEGAL.sub(" ", name))
     squashed = bare.replace(" ", "")
     if len(squashed) < 4:
         return 0.0
@@ -192,43 +206,6 @@ def _domain_worth(name: str, domains: set[str]) -> float:
         return 1.2
     parts = {part for domain in domains for part in domain.split("-")} | hosts
     return 1.0 if any(len(word) > 4 and word in parts for word in bare.split()) else 0.0
-
-
-@lru_cache(maxsize=20_000)
-def _name_of(text: str) -> str | None:
-    """The text as a name of a company or person, or None if it cannot be one."""
-    name = _REGISTRATION.sub("", text)
-    name = re.sub(r"^[^\w(]+|[\s,;:*_|\u2022\u00b7-]+$", "", name)
-    bare = plain(name)
-    letters = sum(char.isalpha() for char in name)
-    if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
-        return None
-    if bare in labels.words("title") or _CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
-        return None
-    if _is_label(name) or (_is_sentence(name) and not _is_business(name)):
-        return None
-    return name if _is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
-
-
-def _is_sentence(text: str) -> bool:
-    return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
-
-
-def _is_label(text: str) -> bool:
-    """Whether a text is nothing but labels and titles."""
-    if _is_firm(text):
-        return False
-    bare = plain(text)
-    for group in ("money", "date", "number", "party", "column"):
-        found = labels.find(text, group)
-        covered = sum(label.end - label.start for label in found)
-        if covered >= 0.6 * max(1, len(text.strip())):
-            return True
-    return any(
-        bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket", "nf e")
-        for title in labels.words("title")
-        if len(title) > 3
-    )
 
 
 def _behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[str, Cell, Box]]:
@@ -241,20 +218,24 @@ def _behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[s
     tidy = re.sub(r"^[\s:.\-\u2013]+", "", rest)
     colon = rest.lstrip().startswith(":")
     if plain(rest):
-        name = _name_of(tidy) if colon or label.phrase.count(" ") else None
+        name = name_of(tidy) if colon or label.phrase.count(" ") else None
         if name is not None:
             start = cell.text.index(tidy)
             yield name, cell, cell.span_box(start, start + len(tidy))
-        if not _rest_is_label(rest):
+        if not _rest_is_label(rest, role):
             return
     for other in _after_label(document, cell):
-        name = _name_of(_HONORIFIC.sub("", other.text))
+        name = name_of(HONORIFIC.sub("", other.text), ALL_LABELS)
         if name is not None:
             yield name, other, other.box
             return
 
 
-def _rest_is_label(rest: str) -> bool:
+def _rest_is_label(rest: str, role: str) -> bool:
+    """Whether nothing follows but what belongs to the label, or the same label in another language."""
+    for label in reversed(labels.find(rest, "party")):
+        if label.role == role:
+            rest = rest[: label.start] + rest[label.end :]
     return bool(re.fullmatch(r"[\s:.\-/()]*(address|adresse|name|details|data)?[\s:.\-/()]*", rest, re.IGNORECASE))
 
 
@@ -263,7 +244,7 @@ def _after_label(document: Document, cell: Cell) -> list[Cell]:
     right = [
         other
         for other in document.right_of(cell)[:1]
-        if not labels.find(other.label_text, "party") and other.box[0] - cell.box[2] < 0.35
+        if not any(label.start == 0 for label in labels.find(other.label_text, "party")) and other.box[0] - cell.box[2] < 0.35
     ]
     below = [
         other
@@ -271,7 +252,7 @@ def _after_label(document: Document, cell: Cell) -> list[Cell]:
         if abs(other.box[0] - cell.box[0]) < 0.06 or other.box[0] < cell.box[2]
     ]
     below = below[:3]
-    under = bool(below) and abs(below[0].box[0] - cell.box[0]) < 0.015 and not _is_label(below[0].text)
+    under = bool(below) and abs(below[0].box[0] - cell.box[0]) < 0.015 and not is_label(below[0].text)
     if right and under and not cell.text.rstrip().endswith(":"):
         return below + right
     return right + below
@@ -305,7 +286,7 @@ def find_addressee(document: Document, seller: Found | None) -> Found | None:
         name = _top_of_block(document, cell)
         if name is None or name in zone:
             continue
-        text = _HONORIFIC.sub("", name.text).strip()
+        text = HONORIFIC.sub("", name.text).strip()
         above = document.above(name, rows=1)[:1]
         shipping = any(label.role == "ship" for other in above for label in labels.find(other.label_text, "party"))
         if plain(text) != own and not shipping:
@@ -315,7 +296,7 @@ def find_addressee(document: Document, seller: Found | None) -> Found | None:
 
 def _top_of_block(document: Document, cell: Cell) -> Cell | None:
     """The highest line that can be a name in the block of lines that ends with this one."""
-    names = [other for other in block_above(document, cell) if _name_of(_HONORIFIC.sub("", other.text)) is not None]
+    names = [other for other in block_above(document, cell) if name_of(HONORIFIC.sub("", other.text)) is not None]
     return names[-1] if names else None
 
 
@@ -327,6 +308,6 @@ def _window_address(document: Document) -> Found | None:
         return None
     sender = senders[-1]
     for cell in document.below(sender, reach=9, rows=5):
-        if abs(cell.box[0] - sender.box[0]) < 0.08 and _name_of(_HONORIFIC.sub("", cell.text)) is not None:
-            return Found(_HONORIFIC.sub("", cell.text).strip(), cell, cell.box, 75)
+        if abs(cell.box[0] - sender.box[0]) < 0.08 and name_of(HONORIFIC.sub("", cell.text)) is not None:
+            return Found(HONORIFIC.sub("", cell.text).strip(), cell, cell.box, 75)
     return None

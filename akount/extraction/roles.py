@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from akount.extraction import labels
@@ -28,6 +28,11 @@ def label_amounts(document: Document, amounts: Sequence[Amount]) -> list[Labelle
     """Every amount that may be money with the role of its label; the role is "" where there is none."""
     finder = _LabelFinder(document, amounts)
     return [finder.labelled(amount) for amount in amounts if not amount.percent and not amount.glued]
+
+
+def outside_of_rows(labelled: Iterable[Labelled], rows: Collection[int]) -> list[Labelled]:
+    """The same, but in those rows, of positions, the words over a column say nothing about the sums of the document."""
+    return [Labelled(one.amount, "", 0, 0.0) if one.worth < 1 and one.amount.cell.row in rows else one for one in labelled]
 
 
 class _LabelFinder:
@@ -100,10 +105,12 @@ class _LabelFinder:
         return self.label_in(above.cells[0].label_text, amount, _INDIRECT)
 
     def in_column(self, amount: Amount) -> Labelled | None:
+        alone = len(self.by_cell[id(amount.cell)]) == 1
+        box = amount.cell.box if alone else amount.box  # a currency behind the number shifts it
         for cell in self.document.above(amount.cell, rows=20):
             if self.by_cell[id(cell)] and any(one.looks_like_money for one in self.by_cell[id(cell)]):
                 continue
-            if overlap(cell.box, amount.box) <= 0 and abs(cell.box[2] - amount.box[2]) > 0.03:
+            if overlap(cell.box, box) <= 0 and abs(cell.box[2] - box[2]) > 0.03:
                 continue
             found = self.label_in(_part_over(cell, amount), amount, _INDIRECT)
             if found is None:
@@ -158,8 +165,9 @@ def _modified(role: str, text: str) -> str:
     tokens = set(plain(text).split())
     inclusive = bool(tokens & labels.words("inclusive"))
     exclusive = bool(tokens & labels.words("exclusive"))
-    if role == "tax" and tokens & labels.words("without") and tokens & labels.words("sums") and not inclusive:
-        return "net"
+    if role == "tax" and tokens & labels.words("without") and not inclusive:
+        begins = plain(text).split(" ")[0] in labels.words("without")
+        return "net" if begins or tokens & labels.words("sums") else "tax"
     if role in ("total", "subtotal") and exclusive and not inclusive:
         return "net"
     if role in ("subtotal", "net", "tax") and inclusive and not exclusive and tokens & labels.words("sums"):

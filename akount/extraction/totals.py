@@ -10,10 +10,8 @@ from akount.extraction import labels
 from akount.extraction.headers import lead_of
 from akount.extraction.layout import Document
 from akount.extraction.money import Amount
+from akount.extraction.nets import CENT, ZERO, net_and_tax, plausible, untaxed
 from akount.extraction.roles import Labelled
-
-CENT = Decimal("0.01")
-ZERO = Decimal(0)
 
 _ROLE_WORTH = {
     "total": 3.0,
@@ -30,38 +28,6 @@ _ROLE_WORTH = {
     "other": -2.0,
 }
 _PLAIN_TOTAL = 2.0
-_RATES = tuple(
-    Decimal(rate)
-    for rate in [
-        "5",
-        "5.5",
-        "6",
-        "7",
-        "7.7",
-        "8",
-        "8.1",
-        "8.5",
-        "9",
-        "10",
-        "12",
-        "13",
-        "13.5",
-        "14",
-        "15",
-        "16",
-        "17",
-        "18",
-        "19",
-        "20",
-        "21",
-        "22",
-        "23",
-        "24",
-        "25",
-        "25.5",
-        "27",
-    ]
-)
 
 
 @dataclass(slots=True)
@@ -105,7 +71,7 @@ def find_sums(document: Document, labelled: Sequence[Labelled], line_sum: Decima
     if total.score < 0.5:
         return Sums({})
     chosen = {"total": (total.value, total.best.amount, _total_confidence(total, candidates))}
-    chosen.update(_net_and_tax(total.value, labelled, chosen["total"][2]))
+    chosen.update(net_and_tax(*chosen["total"][:2], labelled, chosen["total"][2]) or untaxed(chosen["total"], labelled, line_sum))
     chosen.update(_others(total.value, labelled, chosen["total"]))
     return Sums(chosen, _signals(total, candidates, chosen))
 
@@ -143,12 +109,13 @@ def _score(
 ) -> None:
     values = {
         role: {one.amount.value for one in labelled if one.role == role}
-        for role in ("net", "tax", "tendered", "change", "subtotal", "rounding")
+        for role in ("net", "tax", "tendered", "change", "subtotal", "total", "rounding")
     }
+    values["taxes"] = {one.amount.value for one in labelled if one.role == "tax" and one.worth == 1 and one.amount.places == 2}
     largest = max((abs(value) for value, one in candidates.items() if not _is_elsewhere(one)), default=ZERO)
     for one in candidates.values():
         _score_label(one)
-        _score_arithmetic(one, values, candidates)
+        _score_arithmetic(one, values, candidates, scanned=document.scanned)
         _score_size(one, largest, line_sum, scanned=document.scanned)
         _score_place(one, len(document.rows))
     _prefer_rounded(candidates, values["rounding"])
@@ -206,14 +173,19 @@ def _prefer_rounded(candidates: dict[Decimal, Candidate], roundings: set[Decimal
                 one.score = max(one.score, before.score + 0.5)
 
 
-def _score_arithmetic(one: Candidate, values: dict[str, set[Decimal]], candidates: dict[Decimal, Candidate]) -> None:
+def _score_arithmetic(
+    one: Candidate, values: dict[str, set[Decimal]], candidates: dict[Decimal, Candidate], *, scanned: bool
+) -> None:
     value = one.value
-    bases = values["net"] | values["subtotal"]
+    bases = values["net"] | values["subtotal"] | values["total"]
     if any(value - tax in bases for tax in values["tax"] if tax):
         one.score += 2.0
         one.reasons.add("net+tax")
-    elif any(value - tax in candidates and _plausible(value - tax, tax) for tax in values["tax"] if tax):
+    elif any(value - tax in candidates and plausible(value - tax, tax) for tax in values["tax"] if tax):
         one.score += 1.0
+        one.reasons.add("net+tax")
+    if scanned and len(values["taxes"]) > 1 and _is_base_and_taxes(value, values["taxes"], candidates):
+        one.score += 2.5
         one.reasons.add("net+tax")
     if any(given - value in values["change"] for given in values["tendered"] if given > value):
         one.score = max(one.score, 0.5) + 1.5
@@ -226,12 +198,10 @@ def _score_arithmetic(one: Candidate, values: dict[str, set[Decimal]], candidate
         one.reasons.add("rounded")
 
 
-def _plausible(net: Decimal, tax: Decimal) -> bool:
-    """Whether the tax is some usual rate of the net amount, to the cent (several rates mix, so the range counts as well)."""
-    if net == 0 or tax == 0:
-        return tax == 0
-    rate = 100 * tax / net
-    return any(abs(net * usual / 100 - tax) <= 2 * CENT for usual in _RATES) or Decimal(2) < rate < Decimal(28)
+def _is_base_and_taxes(value: Decimal, taxes: set[Decimal], candidates: dict[Decimal, Candidate]) -> bool:
+    """Whether a value is another sum and all taxes upon it, as tills print that call the sum before taxes the gross one."""
+    before = [one.value for one in candidates.values() if one.best.role in ("total", "subtotal", "net") and one.best.worth == 1]
+    return any(0 < base < value and abs(base + sum(taxes) - value) <= 5 * CENT for base in before)
 
 
 def _total_confidence(total: Candidate, candidates: dict[Decimal, Candidate]) -> int:
@@ -252,64 +222,6 @@ def _total_confidence(total: Candidate, candidates: dict[Decimal, Candidate]) ->
     else:
         confidence = 40
     return confidence if lead > 0.3 else min(confidence, 70)
-
-
-def _net_and_tax(total: Decimal, labelled: Sequence[Labelled], confidence: int) -> dict[str, tuple[Decimal, Amount, int]]:
-    """The pair of net amount and tax that makes the total, by labels; no pair, no values."""
-    nets = [one for one in labelled if one.role in ("net", "subtotal") and abs(one.amount.value) <= abs(total)]
-    taxes = [one for one in labelled if one.role == "tax" and abs(one.amount.value) < abs(total)]
-    best: tuple[float, dict[str, tuple[Decimal, Amount, int]]] = (0.0, {})
-    for net, net_place, net_worth in _with_sums(nets):
-        for printed, tax_place, tax_worth in _with_sums(taxes):
-            tax = -abs(printed) if total < 0 else printed
-            off = abs(net + tax - total)
-            if off > CENT * 5 or not _plausible(net, tax) or (off and net == total):
-                continue
-            worth = net_worth + tax_worth + (0.5 if off == 0 else 0.0)
-            if worth > best[0]:
-                sure = min(95, confidence + 4) if off == 0 else 75
-                best = (worth, {"net": (net, net_place, sure), "tax": (tax, tax_place, sure)})
-    return best[1] or _one_of_the_two(total, nets, taxes)
-
-
-def _values(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
-    worths: dict[Decimal, tuple[Amount, float]] = {}
-    for one in places:
-        if not one.amount.looks_like_money and one.amount.places == 0 and one.worth < 1:
-            continue
-        worth = one.worth * (1.0 if one.role in ("net", "tax") else 0.6)
-        if worth >= worths.get(one.amount.value, (one.amount, 0.0))[1]:
-            worths[one.amount.value] = (one.amount, worth)
-    return [(value, amount, worth) for value, (amount, worth) in worths.items()]
-
-
-def _with_sums(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
-    """Single amounts, and sums of two to four that stand under each other, for bills with several rates."""
-    single = _values(places)
-    rows = [one for one in places if one.amount.value and one.amount.places]
-    for count in (2, 3, 4):
-        for start in range(len(rows) - count + 1):
-            group = rows[start : start + count]
-            if group[-1].amount.cell.row - group[0].amount.cell.row <= 2 * count:
-                single.append((sum((one.amount.value for one in group), ZERO), group[0].amount, 0.6))
-    return single
-
-
-def _one_of_the_two(total: Decimal, nets: Sequence[Labelled], taxes: Sequence[Labelled]) -> dict[str, tuple[Decimal, Amount, int]]:
-    """With one of the two printed the other follows, if the rate is a usual one."""
-    for net, place, _ in sorted(_values([one for one in nets if one.role == "net"]), key=lambda one: -one[2]):
-        if _plausible(net, total - net) and total - net != 0:
-            return {"net": (net, place, 60), "tax": (total - net, place, 45)}
-        if net == total:
-            return {"net": (net, place, 60)}
-    for tax, place, worth in sorted(_values(taxes), key=lambda one: -one[2]):
-        if worth < 1:
-            continue
-        if tax == 0 and not any(one.amount.value for one in taxes):
-            return {"tax": (tax, place, 70), "net": (total, place, 65)}
-        if tax and _plausible(total - tax, tax):
-            return {"tax": (tax, place, 60), "net": (total - tax, place, 45)}
-    return {}
 
 
 def _others(

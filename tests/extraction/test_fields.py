@@ -235,3 +235,47 @@ def test_a_word_that_is_also_a_code_is_no_currency() -> None:
 def test_a_rare_currency_beside_the_total_counts() -> None:
     reading = printed((60, 1, "Alpha Supplies Ltd"), (60, 6, "Work"), (300, 6, "100.00"), (60, 8, "Total"), (300, 8, "ISK 100.00"))
     assert reading.get("currency") == "ISK"
+
+
+def test_a_part_of_a_date_is_no_amount() -> None:
+    reading = printed(
+        (60, 0, "Marlow & Finch LLP"),
+        (350, 4, "Date / Tax Point"),
+        (450, 4, "25 Feb 2021"),
+        (60, 10, "Total fees"),
+        (470, 10, "182.05"),
+        (60, 11, "VAT 20%"),
+        (470, 11, "36.41"),
+        (60, 12, "Total amount now due"),
+        (470, 12, "218.46"),
+    )
+    assert values(reading, "net", "tax", "total") == (Decimal("182.05"), Decimal("36.41"), Decimal("218.46"))
+
+
+def test_the_column_that_adds_up_holds_the_amounts() -> None:
+    reading = printed(
+        *table(
+            4,
+            ("Description", "Qty", "Price excl.", "Price incl."),
+            ("Lamp", "2", "50.00", "120.00"),
+            ("Cable", "3", "10.00", "36.00"),
+        ),
+        (60, 8, "Invoice total"),
+        (470, 8, "156.00"),
+    )
+    assert [one.amount for one in reading.lines] == [Decimal("120.00"), Decimal("36.00")]
+
+
+def test_an_address_in_the_window_is_not_the_seller_at_the_foot() -> None:
+    reading = printed(
+        (60, 6, "Quiet Rooms LLP"),
+        (60, 7, "3 Mill Lane"),
+        (60, 8, "York YO1 7EP"),
+        (350, 6, "Invoice number: 4711"),
+        (60, 14, "Total"),
+        (470, 14, "£240.00"),
+        (60, 52, "Northern Lights Ltd"),
+        (60, 53, "12 Harbour Street"),
+        (60, 54, "Leeds LS1 4AP"),
+    )
+    assert values(reading, "seller_name", "buyer_name") == ("Northern Lights Ltd", "Quiet Rooms LLP")

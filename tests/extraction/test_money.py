@@ -85,3 +85,8 @@ def test_the_page_votes_on_the_decimal_sign() -> None:
 def test_the_box_of_an_amount_is_that_of_its_words() -> None:
     found = one("Total 12.50")
     assert found.box[0] == pytest.approx(0.153)
+
+
+def test_a_label_may_touch_its_amount_and_nothing_else_may() -> None:
+    assert not one("Total amount due2,005.74").glued
+    assert one("Model due2").glued and one("Panel2,005.74").glued

@@ -1,6 +1,7 @@
 """Write generated documents and their truth: python -m tools.documents [--out build/documents] [--count 300] [--seed 1].
 
-The same seed gives the same documents. Sets: `printed` (PDF with text), `scanned` (pictures of such), `tills` (photos).
+The same seed gives the same documents. Sets: `printed` (PDF with text), `scanned` (pictures of such), `tills` (photos), `sorts`
+(documents as certain trades send them) and `apart` (other sorts, which rules and confidence are not made for).
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from tools.documents.facts import make_facts, truth_of, words
 from tools.documents.layouts import draw
+from tools.documents.sorts import APART, SORTS, Sorts, draw_sort
 from tools.documents.tills import COUNTRIES, draw_till, photographed
 
 OUT = Path("build/documents")
@@ -47,6 +49,20 @@ def write_tills(folder: Path, count: int, seed: int) -> None:
     _write_truth(folder, records)
 
 
+def write_sorts(folder: Path, sorts: Sorts, count: int, seed: int) -> None:
+    """PDFs with their text, the sorts and their countries in turn."""
+    records = []
+    for index in range(count):
+        rng = random.Random(f"{folder.name}-{seed}-{index}")
+        family, (sort, countries) = list(sorts.items())[index % len(sorts)]
+        facts = make_facts(rng, countries[index // len(sorts) % len(countries)])
+        data, printed, changes = draw_sort(sort, facts, rng)
+        name = f"{family}-{seed}-{index:04d}-{facts.country.lower()}.pdf"
+        _write(folder / "files" / name, data)
+        records.append(_record(folder, name, family, "invoice", truth_of(facts, printed) | changes))
+    _write_truth(folder, records)
+
+
 def _record(folder: Path, name: str, family: str, kind: str, truth: dict[str, object]) -> dict[str, object]:
     about = {"id": f"{folder.name}/{Path(name).stem}", "file": f"files/{name}", "kind": kind, "family": family}
     return about | {"truth": truth}
@@ -71,6 +87,8 @@ def main() -> None:
     write_printed(told.out / "printed", told.count, told.seed, scanned=False)
     write_printed(told.out / "scanned", told.count // 6, told.seed, scanned=True)
     write_tills(told.out / "tills", told.count // 5, told.seed)
+    write_sorts(told.out / "sorts", SORTS, told.count // 2, told.seed)
+    write_sorts(told.out / "apart", APART, told.count // 4, told.seed)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ COUNTRIES = {"en": ("GB", "US", "AU", "IE"), "de": ("DE", "AT"), "fr": ("FR",), 
 
 def draw_till(facts: Facts, rng: random.Random) -> tuple[bytes, dict[str, Any]]:
     """The PDF of a receipt and its truth. Prices hold the tax."""
+    facts.credit, facts.sign = False, 1
     said = words()["till"][facts.language]
     say = {name: rng.choice(phrases) for name, phrases in said.items() if name != "goods"}
     surname = rng.choice(words()[facts.language]["surnames"])

@@ -20,7 +20,8 @@ from akount.extraction import confidence
 from akount.extraction.layout import plain
 from akount.kinds import KINDS
 from akount.readings import Reading
-from tools.documents.__main__ import OUT, write_printed, write_tills
+from tools.documents.__main__ import OUT, write_printed, write_sorts, write_tills
+from tools.documents.sorts import APART, SORTS
 from tools.reading.picture import reliability
 from tools.reading.reads import Case, Outcome, cases, read_all
 from tools.reading.scoring import FIELDS, KEY_FIELDS, judged, tallies
@@ -210,10 +211,12 @@ def write(result: Mapping[str, Any]) -> None:
 
 def generated() -> list[Path]:
     """The folders of the generated sets, made if they are not there."""
-    if not (OUT / "tills").exists():
+    if not (OUT / "apart").exists():
         write_printed(OUT / "printed", 360, 2, scanned=False)
         write_printed(OUT / "scanned", 60, 2, scanned=True)
         write_tills(OUT / "tills", 72, 2)
+        write_sorts(OUT / "sorts", SORTS, 204, 3)
+        write_sorts(OUT / "apart", APART, 80, 3)
     return [OUT / name for name in GENERATED]
 
 

@@ -22,7 +22,7 @@ from akount.readings import reading_to_json
 from tools.reading.reads import Case, Outcome, cases, read_all
 from tools.reading.scoring import judged
 
-GENERATED = ("printed", "scanned", "tills")
+GENERATED = ("printed", "scanned", "tills", "sorts", "apart")
 FOLDS = 5
 RIDGE = 0.2
 PRIOR = 3.0

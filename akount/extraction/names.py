@@ -1,0 +1,98 @@
+"""Whether a text can be the name of a company or person: legal forms, trades, and what no name looks like."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from akount.extraction import labels
+from akount.extraction.addresses import ADDRESS, POSTCODE, is_street
+from akount.extraction.layout import plain, unaccented
+
+LEGAL = re.compile(
+    r"(?<![\w.])(?:gmbh|mbh|ges\.?\s?m\.?\s?b\.?\s?h|ag|kg|ohg|gbr|ug|e\.?\s?k\.?|e\.\s?v\.?|ltd|limited|llc|llp|plc|inc|corp|corporation|co|"
+    r"company|pty|pvt|pte|sdn|bhd|berhad|"
+    r"s/b|s\.?a\.?r\.?l|s\.?a\.?s|sasu|eurl|s\.?a|s\.?r\.?l|s\.?p\.?a|s\.?l|s\.?l\.?u|lda|ltda|me|epp|b\.?v|n\.?v|"
+    r"v\.?o\.?f|bvba|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|"
+    r"a\.?s|aps|a/s|ab|oy|oyj|kft|zrt|se|gesellschaft|enterprise|enterprises|trading|holdings?|group|services|"
+    r"systems|solutions|stores?|restaurant|hotel|"
+    r"market|mart|supermarket|apotheke|pharmacy|cafe|caf\u00e9|b\u00e4ckerei|tankstelle)(?![\w])\.?",
+    re.IGNORECASE,
+)
+_STRONG_LEGAL = re.compile(
+    r"(?<![\w.])(?:gmbh|mbh|ges\.?\s?m\.?\s?b\.?\s?h|haftungsbeschrankt|e\.\s?k|ag|ohg|gbr|eurl|sasu|s\.n\.c|s\.?p\.?r\.?l|bvba|"
+    r"v\.o\.f|s\.l\.u|s\.?\s?coop|lda|unipessoal|w\.?l\.?l|k\.s\.c\.?c?|teoranta|d\.?o\.?o|zrt|nyrt|aktiebolag|oyj|eirl|srls|ltd|limited|llc|llp|plc|inc|corp|sdn|bhd|berhad|s/b|pty|s\.?a\.?r\.?l|"
+    r"s\.?a\.?s|s\.?r\.?l|s\.?p\.?a|s\.?l|ltda|b\.?v|n\.?v|sp\.?\s?z\s?o\.?\s?o|s\.?r\.?o|aps|a/s|ab|oy|kft|k\.k)(?![\w])\.?",
+    re.IGNORECASE,
+)
+_LEGAL_END = re.compile(
+    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|DAC|CLG|CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
+)
+"""Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
+CONTACT = re.compile(
+    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
+    r"@|www\.|\.com\b|\.de\b|\+\d{2}",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(
+    r"[.!?]$|\b(the|your|you|our|please|bitte|ihre|ihr|wir|sie|vous|votre|nous|for|and are|is|are|thank|danke|merci|"
+    r"was|will|with|this|zu|mit)\b",
+    re.IGNORECASE,
+)
+ALL_LABELS = 0.8
+"""The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
+_REGISTRATION = re.compile(
+    r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$|\s\(?\d{5,}-?[A-Z]\b.*$", re.IGNORECASE
+)
+HONORIFIC = re.compile(
+    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE
+)
+
+
+def is_firm(name: str) -> bool:
+    """Whether a legal form is in the name."""
+    return _STRONG_LEGAL.search(unaccented(name)) is not None or _LEGAL_END.search(name) is not None
+
+
+def is_business(name: str) -> bool:
+    """Whether a legal form or a word for a trade is in the name."""
+    return LEGAL.search(unaccented(name)) is not None or is_firm(name)
+
+
+@lru_cache(maxsize=20_000)
+def name_of(text: str, share: float = 0.6) -> str | None:
+    """The text as a name of a company or person, or None if it cannot be one: when that share of it is labels, among others."""
+    name = _REGISTRATION.sub("", text)
+    name = re.sub(r"^[^\w(]+|[\s,;:*_|\u2022\u00b7-]+$", "", name)
+    bare = plain(name)
+    letters = sum(char.isalpha() for char in name)
+    if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
+        return None
+    if bare in labels.words("title") or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
+        return None
+    if CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
+        return None
+    if is_label(name, share) or (_is_sentence(name) and not is_business(name)):
+        return None
+    return name if is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
+
+
+def _is_sentence(text: str) -> bool:
+    return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
+
+
+def is_label(text: str, share: float = 0.6) -> bool:
+    """Whether that share of a text is labels, or it starts with a title."""
+    if is_firm(text):
+        return False
+    bare = plain(text)
+    for group in ("money", "date", "number", "party", "column"):
+        found = labels.find(text, group)
+        covered = sum(label.end - label.start for label in found)
+        if covered >= share * max(1, len(text.strip())):
+            return True
+    return any(
+        bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket", "nf e")
+        for title in labels.words("title")
+        if len(title) > 3
+    )

@@ -230,18 +230,28 @@ class Settings:
     )
     # other people's engines and scanners
     mistral_api_key: str = setting(_text(), "", "key of Mistral; without it nothing is sent there", secret=True)
-    mistral_model: str = setting(_text(), "mistral-ocr-2512", "its model, by a name that does not change its meaning")
+    mistral_model: str = setting(
+        _text(), "mistral-ocr-2512", "its model, by a name that does not change its meaning; yours to verify"
+    )
     mistral_url: str = setting(_text(_url("https", "http")), "https://api.mistral.ai", "its address")
-    mistral_price_pages: int = setting(_number(0, 10_000_000), 300, "US cents for 1,000 pages with a structured answer")
+    mistral_price_pages: int = setting(
+        _number(0, 10_000_000), 300, "US cents for 1,000 pages with a structured answer; yours to verify"
+    )
     anthropic_api_key: str = setting(_text(), "", "key of Anthropic; without it nothing is sent there", secret=True)
-    anthropic_model: str = setting(_text(), "claude-sonnet-4-5-20250929", "its model, by a name that does not change its meaning")
+    anthropic_model: str = setting(
+        _text(), "claude-sonnet-4-5-20250929", "its model, by a name that does not change its meaning; yours to verify"
+    )
     anthropic_url: str = setting(_text(_url("https", "http")), "https://api.anthropic.com", "its address")
     anthropic_version: str = setting(_text(), "2026-10-21", "version of its API; older ones: 2023-06-01")
     anthropic_auth: str = setting(
         _one_of("bearer", "x-api-key"), "bearer", "how its key is shown: bearer, or x-api-key as in older versions of its API"
     )
-    anthropic_price_input: int = setting(_number(0, 10_000_000), 300, "US cents for a million tokens that are read")
-    anthropic_price_output: int = setting(_number(0, 10_000_000), 1500, "US cents for a million tokens that are written")
+    anthropic_price_input: int = setting(
+        _number(0, 10_000_000), 300, "US cents for a million tokens that are read; yours to verify"
+    )
+    anthropic_price_output: int = setting(
+        _number(0, 10_000_000), 1500, "US cents for a million tokens that are written; yours to verify"
+    )
     openai_compatible_url: str = setting(
         _text(_url("https", "http")), "", "a server of your own that speaks chat completions (vLLM, Ollama); empty: none"
     )
@@ -274,6 +284,9 @@ class Settings:
     keep_completed_hours: int = setting(_number(), 24, "completed jobs stay in the history so long")
     keep_completed_count: int = setting(_number(), 1000, "and at most so many for each queue")
     keep_failed_days: int = setting(_number(), 7, "failed and cancelled jobs stay in the history so long")
+    keep_hosted_calls_days: int = setting(
+        _number(31), 400, "what was shown to hosted engines, by hash and size, stays listed so long; what was spent stays"
+    )
     # alerts
     alert_oldest_wait_seconds: int = setting(_number(), 300, "a document that waits longer raises an alert")
     alert_dead_letters_per_hour: int = setting(_number(), 10, "so many failed documents of a queue in an hour raise one")

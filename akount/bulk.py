@@ -44,6 +44,11 @@ class Entry:
     "a context manager of a file"
     error: str = ""
 
+    @classmethod
+    def of(cls, path: Path) -> Entry:
+        """A file as it is."""
+        return cls(path.name, open=partial(path.open, "rb"))
+
 
 def entries(paths: Iterable[Path]) -> Iterator[Entry]:
     """Every file that is meant: files as they are, those below folders, and those in archives; what is hidden is left out."""
@@ -56,7 +61,7 @@ def entries(paths: Iterable[Path]) -> Iterator[Entry]:
         elif zipfile.is_zipfile(path):
             yield from _packed(path, budget)
         else:
-            yield Entry(path.name, open=partial(path.open, "rb"))
+            yield Entry.of(path)
 
 
 def _is_hidden(name: str) -> bool:
@@ -128,16 +133,26 @@ class Client:
 
     def follow(self, row: Row) -> Row:
         """The row when its job is over, with what came of it."""
+        job = self.outcome(row)
+        return {name: value for name, value in row.items() if name != "statusUrl"} if job is None else _ended(row, job)
+
+    def outcome(self, row: Row, waits: Callable[[], bool] = lambda: True) -> Row | None:
+        """The job of what was sent, when it is over; None when it is not in time, or `waits` says no more."""
         ends = time.monotonic() + PATIENCE_SECONDS
-        while "statusUrl" in row and time.monotonic() < ends:
+        while "statusUrl" in row and waits() and time.monotonic() < ends:
             try:
-                job = self._session.get(self._address + row["statusUrl"], headers={"Prefer": "wait=10"}, timeout=60).json()
+                job: Row = self._session.get(self._address + row["statusUrl"], headers={"Prefer": "wait=2"}, timeout=60).json()
             except (requests.RequestException, ValueError):
                 time.sleep(1)
                 continue
             if job.get("status") in OVER:
-                return _ended(row, job)
-        return {name: value for name, value in row.items() if name != "statusUrl"}
+                return job
+        return None
+
+    def record(self, kind: Kind, record_id: str) -> Row:
+        """A record, as it is when it is opened."""
+        found: Row = self._session.get(f"{self._address}/api/business/{kind.plural}/{record_id}", timeout=60).json()
+        return found
 
 
 def _pause(answer: requests.Response) -> float | None:

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import requests
@@ -20,10 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from akount import accounts, db, logs
+from akount.bulk import Client, Entry
 from akount.currencies import from_minor
 from akount.errors import SettingsError
 from akount.identity import keys, sessions
-from akount.kinds import DEFAULT_KIND, QUEUES, kind_named
+from akount.kinds import DEFAULT_KIND, QUEUES, Kind, kind_named
 from akount.models import Role
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
 from config import ROOT, Settings
@@ -32,7 +32,6 @@ log = logs.get(__name__)
 
 SAMPLES = ROOT / "samples"
 READY_SECONDS = 60
-RESULT_SECONDS = 180
 DEMO_EMAIL = "owner@demo.example"
 
 
@@ -150,71 +149,47 @@ def _await_ready(settings: Settings, supervisor: Supervisor) -> None:
 
 def _read_samples(settings: Settings, who: Credentials, console: Console, supervisor: Supervisor) -> list[dict[str, Any]]:
     """Uploads every sample and waits for each; a second start finds them read already."""
-    api = _Api(_address(settings), who.api_key)
+    client = Client(_address(settings), who.api_key)
+
+    def waits() -> bool:
+        supervisor.watch(0)
+        return not supervisor.stopping
+
     truths = [json.loads(line) for line in (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Reading the samples", total=len(truths))
-        sent = [api.upload(SAMPLES / t["file"], t.get("queue") or DEFAULT_KIND) for t in truths]
+        kinds = [kind_named(t.get("queue") or DEFAULT_KIND) for t in truths]
+        sent = [client.send(Entry.of(SAMPLES / t["file"]), kind, None) for t, kind in zip(truths, kinds, strict=True)]
         rows = []
-        for upload in sent:
-            row = api.result(upload, supervisor)
-            if row is None:
+        for one, kind in zip(sent, kinds, strict=True):
+            job = client.outcome(one, waits)
+            if supervisor.stopping:
                 return []
-            rows.append(row)
+            rows.append(_shown(client, one, kind, job))
             progress.advance(bar)
     return rows
 
 
-class _Api:
-    """The HTTP API as a newcomer's client would use it."""
-
-    def __init__(self, address: str, key: str) -> None:
-        self._address = address
-        self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {key}"
-
-    def upload(self, path: Path, kind_name: str) -> dict[str, Any]:
-        with path.open("rb") as file:
-            url = f"{self._address}/api/business/{kind_named(kind_name).plural}/scan"
-            answer = self._session.post(url, files={"file": (path.name, file)}, timeout=60)
-        answer.raise_for_status()
-        return {"file": path.name, "kind": kind_name, **answer.json()}
-
-    def result(self, upload: Mapping[str, Any], supervisor: Supervisor) -> dict[str, Any] | None:
-        """The job and its record when it is over; None when somebody asked to stop."""
-        ends = time.monotonic() + RESULT_SECONDS
-        url = self._address + upload["statusUrl"]
-        while not supervisor.stopping and time.monotonic() < ends:
-            supervisor.watch(0)
-            job = self._session.get(url, headers={"Prefer": "wait=2"}, timeout=60).json()
-            if job["status"] in ("completed", "failed", "cancelled"):
-                return {"file": upload["file"], "kind": upload["kind"], "duplicate": upload.get("duplicate", False)} | self._row(
-                    job
-                )
-        return (
-            None
-            if supervisor.stopping
-            else {"file": upload["file"], "kind": upload["kind"], "status": "late", "detail": "no result in time"}
-        )
-
-    def _row(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        seconds = _seconds(job)
-        if job["status"] != "completed":
-            return {"status": job["status"], "seconds": seconds, "detail": (job.get("error") or {}).get("detail", "")}
-        kind = kind_named(job["kind"])
-        record = self._session.get(f"{self._address}/api/business/{kind.plural}/{job['result']['recordId']}", timeout=60).json()
-        return {
-            "status": job["status"],
-            "seconds": seconds,
-            "party": record[kind.party_key],
-            "number": record[kind.number_key],
-            "date": record["date"],
-            "total": from_minor(record["totalAmount"], record["currency"]),
-            "currency": record["currency"],
-            "confidence": record["confidence"],
-            "routing": job["result"]["routing"],
-        }
+def _shown(client: Client, sent: Mapping[str, Any], kind: Kind, job: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A line of the table: what became of a file, and what was read in it."""
+    about = {"file": sent["file"], "kind": kind.name, "duplicate": sent.get("duplicate", False)}
+    if job is None:
+        error = sent.get("error") or {"detail": "no result in time"}
+        return about | {"status": "refused" if "error" in sent else "late", "detail": error["detail"]}
+    about |= {"status": job["status"], "seconds": _seconds(job)}
+    if job["status"] != "completed":
+        return about | {"detail": (job.get("error") or {}).get("detail", "")}
+    record = client.record(kind, job["result"]["recordId"])
+    return about | {
+        "party": record[kind.party_key],
+        "number": record[kind.number_key],
+        "date": record["date"],
+        "total": from_minor(record["totalAmount"], record["currency"]),
+        "currency": record["currency"],
+        "confidence": record["confidence"],
+        "routing": job["result"]["routing"],
+    }
 
 
 def _seconds(job: Mapping[str, Any]) -> str:

@@ -109,6 +109,39 @@ def silent(handler: "_Handler") -> None:
     """Is gone without a word."""
 
 
+FAULTS: dict[str, tuple[Act | None, str, int]] = {
+    "asked too often": (says(429, {}), "hosted_rate_limited", 2),
+    "failing": (says(500, {}), "hosted_failed", 2),
+    "overloaded": (says(529, {}), "hosted_failed", 2),
+    "slow": (hangs, "hosted_timed_out", 1),
+    "dripping": (drips, "hosted_timed_out", 1),
+    "cut off": (cuts, "hosted_cut_off", 1),
+    "silent": (silent, "hosted_cut_off", 1),
+    "no json": (says(200, b"<html>oops"), "hosted_bad_answer", 1),
+    "not an object": (says(200, b"[1, 2]"), "hosted_bad_answer", 1),
+    "refusing the key": (says(401, {"error": "no"}), "hosted_refused_key", 1),
+    "refusing the document": (says(400, {"error": "no"}), "hosted_refused_document", 1),
+    "invalid request": (says(422, {"detail": []}), "hosted_refused_document", 1),
+    "sending elsewhere": (says(307, {}, Location="http://192.0.2.1/"), "hosted_refused_document", 1),
+    "filtering": (None, "", 1),
+    "answer is no json": (None, "hosted_bad_answer", 1),
+    "answer of another form": (None, "hosted_bad_answer", 1),
+    "answer with impossible values": (None, "hosted_bad_answer", 1),
+}
+"""A fault → what an engine does, the code it comes to, and how many requests that makes; None: it is said in its own words."""
+
+
+def act_of(fault: str, engine: str) -> Act:
+    """How an engine behaves that has this fault."""
+    answers = {
+        "filtering": FILTERED[engine],
+        "answer is no json": spoken(engine, '{"total": 1'),
+        "answer of another form": spoken(engine, {"total": "119.00"}),
+        "answer with impossible values": spoken(engine, form(total="1e999999", issue_date="yesterday")),
+    }
+    return FAULTS[fault][0] or says(200, answers[fault])
+
+
 @dataclass
 class Provider:
     """One server for all engines; each speaks at its own path."""

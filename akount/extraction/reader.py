@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gc
 import json
 import os
 import resource
@@ -23,7 +22,7 @@ from typing import Any, NoReturn
 
 from akount.errors import Unreadable
 from akount.extraction import confine, engines, pages, structure
-from akount.processes import STOP_SIGNALS, die_with_parent
+from akount.processes import STOP_SIGNALS, die_with_parent, loading
 from akount.readings import Source, reading_to_json
 
 Say = Callable[[dict[str, Any]], None]
@@ -35,13 +34,12 @@ def main() -> None:
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
     channel = socket.socket(fileno=int(sys.argv[1]))
-    confine.warm()
-    if sys.argv[3] == "1":
-        engines.warm()
-    else:
-        structure.warm()
-    gc.collect()
-    gc.freeze()  # a collection in a child would touch, and so copy, all that was loaded here
+    with loading():
+        confine.warm()
+        if sys.argv[3] == "1":
+            engines.warm()
+        else:
+            structure.warm()
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     channel.send(b'{"ready": true}')
     while True:

@@ -12,7 +12,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -84,6 +84,12 @@ def settle(session: Session, ticket: Ticket, outcome: str, cost: int) -> None:
         session.execute(
             _spending(ticket).values(reserved=HostedSpending.reserved - ticket.reserved, spent=HostedSpending.spent + cost)
         )
+
+
+def forget(session: Session, before: dt.datetime) -> int:
+    """Removes calls that were begun earlier; what each month has cost stays. Answers how many."""
+    old = delete(HostedCall).where(HostedCall.started_at < before)
+    return session.execute(old).rowcount or 0  # type: ignore[attr-defined]
 
 
 def report(session: Session, engine: str, *, failed: bool) -> bool:

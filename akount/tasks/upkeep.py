@@ -12,6 +12,7 @@ from sqlalchemy import select
 from akount import alerts, backlog, history, idempotency, ledger, logs, operations, schedules, webhooks, workers
 from akount.db import now
 from akount.errors import Unavailable
+from akount.hosted import gate
 from akount.identity import sessions
 from akount.kinds import QUEUES
 from akount.lifecycle import Rings, Runtime
@@ -67,6 +68,7 @@ def prune(runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> dic
         )
         forgotten = workers.forget(session)
         idempotency.forget(session)
+        gate.forget(session, at - dt.timedelta(days=settings.keep_hosted_calls_days))
         webhooks.forget(session)
         webhooks.renew_secrets(session, runtime.seal)
         sessions.forget(session)

@@ -3,6 +3,7 @@ one of the same vendor comes out right by itself."""
 
 import csv
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from browser import DESKTOP, PHONE, audit, chromium, listening, somebody
 from PIL import Image
 
 import config
-from akount import accounts, pipeline
-from akount.extraction.sandbox import Limits, Sandbox
+from akount import accounts
 from akount.identity import sessions
 from akount.lifecycle import Runtime
 from akount.models import Role
-from make import BILL, SAMPLES
+from make import SAMPLES
 from people import People, settle_in
+from worker import Consumer
 
 pytestmark = pytest.mark.slow
 
@@ -61,22 +62,21 @@ def address(settings: config.Settings, people: People) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(settings: config.Settings) -> Iterator[Sandbox]:
-    """The real one, with the models."""
-    sandbox = Sandbox(Limits.of(settings))
-    sandbox.start()
-    yield sandbox
-    sandbox.close()
+def worker(runtime: Runtime, people: People) -> Iterator[Consumer]:
+    """A real one, with the models."""
+    with Consumer(runtime, real=True) as worker:
+        yield worker
 
 
-def read(address: str, people: People, runtime: Runtime, reader: Sandbox, photo: bytes) -> dict[str, Any]:
-    """Sends a photo over HTTP and has it read; its record."""
+def read(address: str, people: People, photo: bytes) -> dict[str, Any]:
+    """Sends a photo over HTTP and waits until the worker has read it; its record."""
     url = f"{address}/api/business/bills"
     sent = requests.post(f"{url}/scan", files={"file": ("receipt.jpg", photo)}, headers=people.ada.headers, timeout=30)
     assert sent.status_code == 202, sent.text
-    pulse = pipeline.Pulse(runtime, reader)
-    pipeline.process(runtime, reader, pulse, BILL.queue)
-    job = requests.get(address + sent.json()["statusUrl"], headers=people.ada.headers, timeout=30).json()
+    job, ends = {"status": "waiting"}, time.monotonic() + 60
+    while job["status"] in ("waiting", "active") and time.monotonic() < ends:
+        headers = people.ada.headers | {"Prefer": "wait=5"}
+        job = requests.get(address + sent.json()["statusUrl"], headers=headers, timeout=30).json()
     assert job["status"] == "completed", job
     found: dict[str, Any] = requests.get(f"{url}/{job['result']['recordId']}", headers=people.ada.headers, timeout=30).json()
     return found
@@ -91,9 +91,9 @@ def another_photo(path: Path) -> bytes:
 
 
 def test_a_receipt_is_looked_at_put_right_and_approved_and_teaches(
-    browser: Any, address: str, people: People, runtime: Runtime, reader: Sandbox
+    browser: Any, address: str, people: People, worker: Consumer
 ) -> None:
-    first = read(address, people, runtime, reader, RECEIPT.read_bytes())
+    first = read(address, people, RECEIPT.read_bytes())
     assert first["status"] in ("needs_review", "manual_entry")
     assert first["vendor"] not in (None, VENDOR)
 
@@ -130,7 +130,7 @@ def test_a_receipt_is_looked_at_put_right_and_approved_and_teaches(
     assert rows[0]["vendor"] == VENDOR
     assert rows[0]["description"] == "Put right by hand"
 
-    second = read(address, people, runtime, reader, another_photo(RECEIPT))
+    second = read(address, people, another_photo(RECEIPT))
     assert second["vendor"] == VENDOR
     assert second["learned"]["vendor"] == {"machine": first["vendor"], "recordId": first["id"]}
     assert (second["counterpartyId"], second["duplicateOf"]) == (rows_party(address, people, first["id"]), first["id"])
@@ -152,7 +152,7 @@ def rows_party(address: str, people: People, record_id: str) -> str:
 
 @pytest.mark.parametrize(("theme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["light-desk", "dark-phone"])
 def test_the_pages_of_review_are_accessible_and_within_the_policy(
-    browser: Any, address: str, people: People, runtime: Runtime, reader: Sandbox, theme: str, size: Any
+    browser: Any, address: str, people: People, worker: Consumer, theme: str, size: Any
 ) -> None:
     """With what the test before has left: one approved, one rejected."""
     page = somebody(browser, address, EMAIL, PASSWORD, theme=theme, size=size)

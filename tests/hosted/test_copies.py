@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from PIL import Image
 from reportlab.lib.colors import white
@@ -97,6 +98,21 @@ def test_a_card_number_is_black_in_the_picture_and_masked_in_the_words() -> None
     assert copy.masked == len(hidden) == 4
     assert all(dark_share(picture, box) > 0.95 for box in hidden)
     assert all(dark_share(picture, box) < 0.6 for box in shown)
+
+
+def test_what_ocr_reads_in_a_picture_is_painted_over_there() -> None:
+    with pypdfium2.PdfDocument(document()) as pdf:
+        out = io.BytesIO()
+        pdf[0].render(scale=2.5).to_pil().save(out, "PNG")
+    copy = copies.make(Source(out.getvalue(), "image/png"), MASKS, 5, 60_000_000)
+    said = " ".join(line.text for line in copy.lines)
+    assert "4111" not in said
+    assert "119.00" in said
+    hidden = [word.box for line in copy.lines for word in line.words if word.text == MASKED]
+    assert hidden
+    assert all(dark_share(copy.pictures[0], box) > 0.95 for box in hidden)
+    read_again = copies.make(Source(copy.pictures[0], "image/jpeg"), (), 5, 60_000_000)
+    assert "1111" not in "".join(line.text for line in read_again.lines), "nobody can read it from the picture"
 
 
 def test_the_file_itself_its_metadata_and_hidden_words_are_not_in_it() -> None:

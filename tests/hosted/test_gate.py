@@ -17,6 +17,7 @@ from akount.hosted.gate import Ticket, Wish
 from akount.hosted.refusals import NotAnswered
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import HostedBreaker, HostedCall, HostedSpending, Job, JobStatus
+from akount.tasks import upkeep
 from fakes import FakeReader
 from make import reading, submitted
 from people import People, settle_in
@@ -143,6 +144,19 @@ def test_another_month_has_its_own_budget(
     admit(runtime, people, job_id, price=100, budget=100)
     monkeypatch.setattr(gate, "month_of", lambda _at=None: "2099-01")
     admit(runtime, people, job_id, price=100, budget=100)
+
+
+def test_calls_of_long_ago_are_forgotten_and_what_they_cost_is_not(runtime: Runtime, people: People, job_id: uuid.UUID) -> None:
+    kept = runtime.settings.keep_hosted_calls_days
+    for days in (kept + 1, kept - 1):
+        ticket = admit(runtime, people, job_id)
+        settle(runtime, ticket, 1)
+        with runtime.database.transaction() as session:
+            begun = gate.now() - dt.timedelta(days=days)
+            session.execute(update(HostedCall).where(HostedCall.id == ticket.id).values(started_at=begun))
+    upkeep.prune(runtime)
+    assert [call.id for call in rows(runtime, HostedCall)] == [ticket.id]
+    assert [spending.spent for spending in rows(runtime, HostedSpending)] == [2]
 
 
 def test_another_tenant_has_its_own_budget(runtime: Runtime, people: People, job_id: uuid.UUID) -> None:

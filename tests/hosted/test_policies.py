@@ -1,11 +1,9 @@
 """A policy is made at the command line, noted, and shown; the doctor tries the keys; a whole worker asks the engine."""
 
-import time
 import uuid
 from pathlib import Path
 
 import pytest
-from hosted_help import agrees, decided, decision_of, job_of, opened
 from sqlalchemy import select
 
 from akount import db, doctor
@@ -15,13 +13,11 @@ from akount.errors import Invalid, NotFound
 from akount.hosted import policies
 from akount.hosted.policies import Policy, Strategy
 from akount.lifecycle import Runtime
-from akount.models import AuditEntry, HostedCall, JobStatus
+from akount.models import AuditEntry
 from conftest import make_settings
-from make import submitted
-from people import People, settle_in
-from providers import Provider, form, says, spoken
+from people import People
+from providers import Provider
 from test_cli import Shell
-from worker import Consumer
 
 
 def test_the_command_line_makes_a_policy_step_by_step(tmp_path: Path) -> None:
@@ -92,38 +88,3 @@ def test_the_doctor_tries_the_real_keys(
 
 def test_the_doctor_says_when_nothing_is_sent_anywhere(tmp_path: Path) -> None:
     assert "nothing is sent" in doctor.PROBES["hosted engines"](make_settings(tmp_path, f"sqlite:///{tmp_path}/none.db"))
-
-
-@pytest.mark.slow
-def test_a_whole_worker_asks_the_engine_and_keeps_the_local_reading_when_it_is_gone(
-    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"sqlite:///{tmp_path / 'whole.db'}"
-    (tmp_path / "whole.db").write_bytes(sqlite_template.read_bytes())
-    with Provider() as provider, opened(url, tmp_path, provider) as runtime:
-        people = settle_in(runtime.database, unique=True)
-        agrees(runtime, people.ada)
-        decided(runtime, people.ada, "mistral")
-        provider.act = says(200, spoken("mistral", form(total="119.00", currency="EUR")))
-        first = submitted(runtime, people.ada)
-        with Consumer(runtime, real=True, NO_PROXY="127.0.0.1", **provider.environ) as worker:
-            over(runtime, first.id)
-            assert decision_of(runtime, first).cost == 3_000
-            assert provider.heard[0].said["document"]["image_url"].startswith("data:image/jpeg;base64,")
-            provider.act = says(503, {})
-            second = submitted(runtime, people.ada)
-            over(runtime, second.id)
-            assert decision_of(runtime, second).engine == "textlayer"
-            log = worker.log.read_text()
-    assert "hosted_failed" in log
-    for personal in ("Cedar", "119.00", "example.com"):
-        assert personal not in log
-    with Database(url).snapshot() as session:
-        assert {c.outcome for c in session.scalars(select(HostedCall))} == {"answered", "hosted_failed"}
-
-
-def over(runtime: Runtime, job_id: uuid.UUID) -> None:
-    ends = time.monotonic() + 60
-    while job_of(runtime, job_id).status is not JobStatus.COMPLETED:
-        assert time.monotonic() < ends
-        time.sleep(0.05)

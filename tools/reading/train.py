@@ -30,10 +30,6 @@ AGAINST = frozenset({"bare", "doubt", "rivals", "shared", "guess", "ambiguous", 
 """Signals that can only speak against a value; all others speak for it, but for those of which either may be."""
 NEITHER = frozenset({"scanned", "firm", "plain"})
 PRIOR_LEVELS = (0.2, 0.4, 0.6, 0.8)
-PRIOR_DOUBTS = {0.0: 0.95, 0.5: 0.85, 1.0: 0.7, 1.5: 0.55, 2.0: 0.4}
-"""What is thought of a value before any is seen, by the doubt of OCR in its worst word: few wrong ones are at hand to learn it."""
-PRIOR_LEADS, PRIOR_OF_LEADS = {0.0: 0.6, LEAD: 0.97}, 12.0
-"""The same by the lead over the next candidate, and how much it weighs."""
 FEWEST = 40
 """Values a field must have to get a model of its own."""
 Model = dict[str, float]
@@ -99,20 +95,14 @@ def _fit_on(names: Sequence[str], known: Sequence[Sample]) -> Model:
     """Newton's method on the penalised likelihood; the constant is not penalised.
 
     Before it has seen anything the model believes the rule: PRIOR made-up values at each of its levels, with and without a
-    rival, as often right as it says; OCR, when that is in doubt; and that a close rival may be the right one. So a value
-    the rule doubts stays doubtful where no such value has been met, and none is ever taken for certain.
+    rival, as often right as it says. So a value the rule doubts stays doubtful where no such value has been met, and none
+    is ever taken for certain.
     """
     rows = [(sample.signals, float(sample.right), sample.weight) for sample in known]
     for level in PRIOR_LEVELS:
         for lead in (0.0, LEAD):
             made_up = {"rule": level, "lead": lead, "largest": 1.0, "bare": 1.0}
             rows += [(made_up, 1.0, PRIOR * level), (made_up, 0.0, PRIOR * (1 - level))]
-    for doubt, right in PRIOR_DOUBTS.items():
-        made_up = {"rule": 0.9, "lead": LEAD, "largest": 1.0, "scanned": 1.0, "doubt": doubt}
-        rows += [(made_up, 1.0, PRIOR * right), (made_up, 0.0, PRIOR * (1 - right))]
-    for lead, right in PRIOR_LEADS.items() if "lead" in names else ():
-        made_up = {"rule": 0.8, "lead": lead, "largest": 1.0, "firm": 1.0}
-        rows += [(made_up, 1.0, PRIOR_OF_LEADS * right), (made_up, 0.0, PRIOR_OF_LEADS * (1 - right))]
     x = np.array([[signals.get(name, 0.0) for name in names] + [1.0] for signals, _, _ in rows])
     y, weight = (np.array([row[column] for row in rows], dtype=float) for column in (1, 2))
     penalty = np.diag([RIDGE] * len(names) + [1e-6])

@@ -47,6 +47,7 @@ class Claim:
     due_at: dt.datetime
     started_at: dt.datetime
     worker: str
+    reading_options: dict[str, Any] | None = None
 
 
 class LostClaim(AkountError):
@@ -164,6 +165,7 @@ def _claiming(chosen: ScalarSelect[uuid.UUID] | None) -> Any:
             _JOB.max_attempts,
             _JOB.request_id,
             _JOB.run_at.label("due_at"),
+            _JOB.reading_options,
         )
     )
 
@@ -262,10 +264,12 @@ def cancel(session: Session, job: Job) -> None:
         raise Conflict("The job is over; only one that waits or runs can be cancelled.", code="wrong_status")
 
 
-def retry(session: Session, job: Job) -> None:
-    """failed, cancelled → waiting, with all its attempts before it again. Raises Conflict for any other status."""
+def retry(session: Session, job: Job, reading_options: dict[str, Any] | None = None) -> None:
+    """failed, cancelled → waiting, with all its attempts before it again, to be read as said. Raises Conflict for any other
+    status."""
     expected = Job.status.in_(RETRYABLE)
-    if not _moved(session, _move(Job.id == job.id, expected).values(**_anew(), rung_at=now())):
+    values = _anew() | {"rung_at": now(), "reading_options": reading_options}
+    if not _moved(session, _move(Job.id == job.id, expected).values(**values)):
         raise Conflict("Only a failed or cancelled job can be tried again.", code="wrong_status")
 
 
@@ -457,6 +461,7 @@ def _anew() -> dict[str, Any]:
         "discarded_at": None,
         "discard_reason": None,
         "archived_at": None,
+        "reading_options": None,
     }
 
 

@@ -344,6 +344,8 @@ class Job(Base):
     "the error's class and the place in our code"
     fingerprint: Mapped[str | None] = mapped_column(String(16))
     "jobs with the same one failed for the same cause, see fingerprints.py"
+    reading_options: Mapped[dict[str, Any] | None]
+    "how it is to be read, where somebody who tried it again asked for another way: readings.ReadingOptions"
     result: Mapped[dict[str, Any] | None]
     version: Mapped[int] = mapped_column(BigInteger, default=1)
     "grows with every change: the ETag and the id of events"

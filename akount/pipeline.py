@@ -28,7 +28,7 @@ from akount.kinds import Kind, kind_named
 from akount.ledger import Claim, LostClaim
 from akount.lifecycle import Runtime
 from akount.models import Document, Membership, Tenant
-from akount.readings import Reading
+from akount.readings import Reading, ReadingOptions
 from akount.routing import STATUS, route
 from akount.webhooks import Event
 
@@ -44,7 +44,7 @@ BEAT_TICK_SECONDS = 0.2
 class Reader(Protocol):
     """What reads a document within limits: extraction.sandbox.Sandbox."""
 
-    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         """The reading. Raises Unreadable or OutOfBounds."""
 
     def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:
@@ -251,7 +251,7 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, ki
     with file:
         pulse.progress(FETCHED)
         case = Case(document, given.held.job_id, kind, file, started + runtime.settings.scan_timeout_seconds)
-        local = _read(reader, pulse, case)
+        local = _read(reader, pulse, case, ReadingOptions.of(given.held.reading_options))
         opinion = consult(runtime, reader, case, local)
     reading = opinion.reading
     pulse.progress(CHECKED)
@@ -264,11 +264,14 @@ def _judge(runtime: Runtime, reader: Reader, pulse: Pulse, given: Assignment, ki
     return drafts.Judgement(taught.reading, taught.learned, findings, confidence, consent, _since(started), opinion.cost)
 
 
-def _read(reader: Reader, pulse: Pulse, case: Case) -> Reading | Unreadable:
+def _read(reader: Reader, pulse: Pulse, case: Case, options: ReadingOptions) -> Reading | Unreadable:
     """What the local engines say: a reading, or why there is none."""
     try:
         reading = reader.read(
-            case.file, case.document.media_type, lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED)))
+            case.file,
+            case.document.media_type,
+            lambda share: pulse.progress(FETCHED + int(share * (READ - FETCHED))),
+            options,
         )
     except Unreadable as error:
         return error

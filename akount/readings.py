@@ -29,11 +29,42 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How somebody wants a document read who saw what came of it by itself. Without any it is read as always."""
+
+    ocr_only: bool = False
+    "pages as pictures, whatever text or XML the file carries"
+    first_pages: int = 0
+    "only so many; 0: all"
+    fine: bool = False
+    "OCR with half as many pixels again along each side: for small print, and slower"
+
+    @classmethod
+    def of(cls, said: dict[str, Any] | None) -> ReadingOptions:
+        """Those that were kept, or sent, as JSON."""
+        said = said or {}
+        return cls(said.get("ocr_only") is True, max(0, int(said.get("first_pages") or 0)), said.get("fine") is True)
+
+    def __str__(self) -> str:
+        pages = "the first page only" if self.first_pages == 1 else f"the first {self.first_pages} pages only"
+        words = ((self.ocr_only, "OCR only"), (self.first_pages > 0, pages), (self.fine, "in fine resolution"))
+        return ", ".join(word for said, word in words if said)
+
+
+AS_ALWAYS = ReadingOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of a document and their true media type: all that an engine sees."""
+    """The bytes of a document, their true media type and how they are to be read: all that an engine sees."""
 
     data: bytes
     media_type: str
+    options: ReadingOptions = AS_ALWAYS
+
+    def pages_of(self, count: int) -> int:
+        """How many of a document's pages are to be read."""
+        return min(count, self.options.first_pages or count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
@@ -25,6 +25,7 @@ from akount.ledger import DeadLetters, Page
 from akount.lifecycle import Runtime
 from akount.models import Document, Job, Operation, write
 from akount.operations import Action
+from akount.readings import AS_ALWAYS, ReadingOptions
 from akount.storage import Incoming, new_key
 
 log = logs.get(__name__)
@@ -203,14 +204,14 @@ def cancel(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
     return job
 
 
-def retry(runtime: Runtime, call: Call, job_id: uuid.UUID) -> Job:
-    """Tries a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
+def retry(runtime: Runtime, call: Call, job_id: uuid.UUID, options: ReadingOptions = AS_ALWAYS) -> Job:
+    """Tries a failed or cancelled job again, with all its attempts, to be read as said. Raises NotFound, Conflict."""
     with runtime.database.transaction() as session:
         job = ledger.find(session, call.actor.tenant_id, job_id)
         if job.document.erased_at is not None:
             raise Conflict("The document was erased: there is nothing to read.", code="erased_before")
-        ledger.retry(session, job)
-        note(session, call, "job.retry", f"job:{job.id}")
+        ledger.retry(session, job, None if options == AS_ALWAYS else asdict(options))
+        note(session, call, "job.retry", f"job:{job.id}", str(options))
         session.refresh(job)
     runtime.bells[job.queue].ring(job.id)
     return job

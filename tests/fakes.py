@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from akount.extraction.copies import JPEG, Copy, Line
 from akount.extraction.layout import Word
-from akount.readings import Reading
+from akount.readings import Reading, ReadingOptions
 from make import reading
 
 
@@ -32,12 +32,15 @@ class FakeReader:
         self.says = says or reading()
         self.lines = lines(words)
         self.read_count = 0
+        self.options: ReadingOptions | None = None
+        "how the last document was to be read"
         self.hold = threading.Event()
         self.hold.set()
         self.reading = threading.Event()
 
-    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         self.read_count += 1
+        self.options = options
         self.reading.set()
         report(0.5)
         assert self.hold.wait(20)

@@ -15,7 +15,7 @@ with loading():
     import config
     from akount import logs, workers
     from akount.errors import Crashed
-    from akount.readings import Reading
+    from akount.readings import Reading, ReadingOptions
     from akount.tasks import scan
     from akount.tasks.consumer import work
     from make import reading
@@ -26,7 +26,7 @@ class PatientReader:
         self._file = file
         self._abandoned = False
 
-    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         while not self._file.exists():
             time.sleep(0.02)
             if self._abandoned:

@@ -16,13 +16,14 @@ from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from akount import ledger, pipeline
+from akount import ledger, pipeline, scans
 from akount.db import now
 from akount.errors import AkountError, Crashed, OutOfMemory, TimedOut, Unavailable, Unreadable
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import (
     Attempt,
+    AuditEntry,
     Base,
     Counterparty,
     Decision,
@@ -34,7 +35,7 @@ from akount.models import (
     RecordLine,
     RecordStatus,
 )
-from akount.readings import Reading
+from akount.readings import AS_ALWAYS, Reading, ReadingOptions
 from fakes import FakeReader
 from make import BILL, reading, submitted
 from people import People
@@ -253,10 +254,10 @@ def test_no_transaction_is_open_while_the_document_is_read(runtime: Runtime, peo
     """A reading may take a minute; on SQLite it would stop everybody from writing."""
 
     class Writing(FakeReader):
-        def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+        def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
             with runtime.database.transaction() as session:
                 session.execute(update(Document).values(filename="written meanwhile"))
-            return super().read(file, media_type, report)
+            return super().read(file, media_type, report, options)
 
     job_id = submitted(runtime, people.ada).id
     process(runtime, job_id, Writing())
@@ -289,6 +290,20 @@ def test_a_bell_for_a_cancelled_job_reads_nothing(runtime: Runtime, people: Peop
         ledger.cancel(session, job)
     process(runtime, job.id, reader)
     assert reader.read_count == 0
+
+
+def test_a_retry_may_say_how_to_read_and_the_next_one_is_as_always(runtime: Runtime, people: People) -> None:
+    job_id = submitted(runtime, people.ada).id
+    reader = FakeReader(Unreadable("There is no text.", code="no_text"))
+    process(runtime, job_id, reader)
+    assert reader.options == AS_ALWAYS
+    for wanted in (ReadingOptions(ocr_only=True, first_pages=2, fine=True), AS_ALWAYS):
+        scans.retry(runtime, people.ada.call, job_id, wanted)
+        process(runtime, job_id, reader)
+        assert reader.options == wanted
+    with runtime.database.snapshot() as session:
+        noted = session.scalars(select(AuditEntry.reason).where(AuditEntry.action == "job.retry")).all()
+    assert sorted(filter(None, noted)) == ["OCR only, the first 2 pages only, in fine resolution"]
 
 
 # --- faults ---
@@ -389,7 +404,7 @@ def test_a_storage_that_does_not_answer_delays_the_job(runtime: Runtime, people:
 
 def test_an_interrupted_worker_gives_its_job_back(runtime: Runtime, people: People) -> None:
     class Interrupted(FakeReader):
-        def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+        def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
             raise KeyboardInterrupt
 
     job_id = submitted(runtime, people.ada).id

@@ -16,11 +16,13 @@ from akount.admin import paging
 from akount.admin.shell import action, back, confirm, done, page, reason, refusal, runtime, show
 from akount.api.guards import call
 from akount.census import CAP
+from akount.errors import Invalid
 from akount.kinds import QUEUES
 from akount.ledger import CANCELLABLE, RETRYABLE, DeadLetters, InLine
 from akount.listing import Slice, Wanted, Whole
 from akount.models import Job, JobStatus
 from akount.operations import Action
+from akount.readings import ReadingOptions
 
 TABS = {
     "": "All",
@@ -128,6 +130,7 @@ def job(job_id: uuid.UUID) -> Response:
         trace=paging.one_of("trace", ["application", "full"]),
         frames=_frames,
         logs=_logs(whole.job.request_id),
+        read_with=str(ReadingOptions.of(whole.job.reading_options)),
         offers=[(offer, offer.why_not(whole.job)) for offer in OFFERS],
     )
 
@@ -200,8 +203,10 @@ class Offer:
         return refusal(self.name)
 
 
+NOT_OVER = "Only a failed or cancelled job can be tried again."
 OFFERS = (
-    Offer("retry_job", "Retry", "retry", RETRYABLE, "Only a failed or cancelled job can be tried again."),
+    Offer("retry_job", "Retry", "retry", RETRYABLE, NOT_OVER),
+    Offer("retry_job", "Retry with options", "retry", RETRYABLE, NOT_OVER, asks=True),
     Offer("run_job_now", "Run now", "active", (JobStatus.DELAYED,), "Only a job that waits for its next attempt can be run now."),
     Offer("cancel_job", "Cancel", "cancelled", CANCELLABLE, "Only a job that waits or runs can be cancelled.", asks=True),
     Offer(
@@ -221,9 +226,36 @@ def _after(job_id: uuid.UUID) -> str:
 
 @action("/jobs/<uuid:job_id>/retry", Permission.OPERATE)
 def retry_job(job_id: uuid.UUID) -> Response:
-    """Tries it again, with all its attempts before it."""
-    scans.retry(runtime(), call(), job_id)
+    """Tries it again, with all its attempts before it, to be read as said."""
+    scans.retry(runtime(), call(), job_id, _reading_options())
     return done("The job waits again, with all its attempts before it.", to=_after(job_id))
+
+
+@page("/jobs/<uuid:job_id>/retry", Permission.OPERATE)
+def ask_retry_job(job_id: uuid.UUID) -> Response:
+    """Asks how it is to be read this time."""
+    consequence = (
+        "The document is read again, with all attempts before it, in the way that is chosen here; a retry after this one is as "
+        "always again. OCR reads all languages it knows at once, so there is none to choose."
+    )
+    return _ask("retry_job", job_id, "Retry this job with options?", consequence, "Retry", reason=False, danger=False, choices=WAYS)
+
+
+WAYS = {
+    "engine": ("Engine", {"": "As always: XML, text, then OCR", "ocr": "OCR only, whatever text the file carries"}),
+    "pages": ("Pages", {"": "All", "1": "The first only", "2": "The first 2", "3": "The first 3", "5": "The first 5"}),
+    "resolution": ("Resolution for OCR", {"": "As always (200 dpi)", "fine": "Fine (300 dpi): for small print, slower"}),
+}
+"""How a document may be read: the fields of the form, what they are called, and what may be chosen."""
+
+
+def _reading_options() -> ReadingOptions:
+    """What the form says. Raises Invalid for what it does not offer."""
+    said = {name: request.form.get(name, "") for name in WAYS}
+    wrong = {name: ["Choose one of those that are offered."] for name, value in said.items() if value not in WAYS[name][1]}
+    if wrong:
+        raise Invalid("The document cannot be read like this.", errors=wrong)
+    return ReadingOptions(said["engine"] == "ocr", int(said["pages"] or 0), said["resolution"] == "fine")
 
 
 @action("/jobs/<uuid:job_id>/run-now", Permission.OPERATE)

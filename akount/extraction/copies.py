@@ -91,7 +91,7 @@ def _pages(source: Source, max_pages: int, max_pixels: int) -> Iterator[tuple[An
         for number, _count, image in open_images(source, max_pages, max_pixels):
             yield image.copy(), read_image(image, number)
     if source.media_type == "application/pdf":
-        texts = read_pages(source.data, max_pages)
+        texts = read_pages(source, max_pages)
         with pdf.open_pdf(source.data, max_pages) as document:
             for index, text in enumerate(texts):
                 with pdf.open_page(document, index) as page:

@@ -57,7 +57,10 @@ def read_source(
     source: Source, report: Report = lambda _share: None, *, max_pages: int = MAX_PAGES, max_pixels: int = MAX_PIXELS
 ) -> Reading:
     """The best reading of the document by the local engines. Raises Unreadable when none found anything."""
-    return read_with(local_engines(max_pages, max_pixels), source, report)
+    engines = local_engines(max_pages, max_pixels)
+    if source.options.ocr_only:
+        engines = tuple(engine for engine in engines if engine.name == "ocr")
+    return read_with(engines, source, report)
 
 
 def read_with(engines: Sequence[Engine], source: Source, report: Report) -> Reading:

@@ -21,6 +21,8 @@ LONG_SIDE = 2_000
 """Pixels of the longer side that OCR works on; more costs time and finds nothing."""
 
 DPI = 200
+FINE = 1.5
+"""So much more of both, where somebody asked for it."""
 _TURN_SCORE = 0.85  # mean score of a page below which other directions are tried
 _lock = threading.Lock()
 _engine: Any = None
@@ -38,7 +40,7 @@ class Ocr:
     def read(self, source: Source, report: Callable[[float], None]) -> Reading:
         """The reading of all pages. Raises Unreadable: `empty_document`, `too_small`, `too_many_pixels`, `damaged`, …"""
         if source.media_type == "application/pdf":
-            pages = self._pdf_pages(source.data, report)
+            pages = self._pdf_pages(source, report)
         elif source.media_type.startswith("image/"):
             pages = self._image_pages(source, report)
         else:
@@ -49,26 +51,33 @@ class Ocr:
             )
         return read_document(Document(pages, scanned=True), self.name, self.version)
 
-    def _pdf_pages(self, data: bytes, report: Callable[[float], None]) -> list[Page]:
+    def _pdf_pages(self, source: Source, report: Callable[[float], None]) -> list[Page]:
         """Pages with a text layer by their text, the others by OCR."""
-        texts = read_pages(data, self.max_pages)
-        pages = []
-        with pdf.open_pdf(data, self.max_pages) as document:
+        texts = read_pages(source, self.max_pages)
+        pages, scale = [], _scale(source)
+        with pdf.open_pdf(source.data, self.max_pages) as document:
             for index, text in enumerate(texts):
                 if text is not None:
                     pages.append(text)
                 else:
                     with pdf.open_page(document, index) as page:
-                        pages.append(read_image(pdf.render(page, DPI, self.max_pixels), index + 1))
+                        pages.append(read_image(pdf.render(page, DPI * scale, self.max_pixels), index + 1, scale))
                 report((index + 1) / len(texts))
         return pages
 
     def _image_pages(self, source: Source, report: Callable[[float], None]) -> list[Page]:
         pages = []
         for number, count, image in open_images(source, self.max_pages, self.max_pixels):
-            pages.append(read_image(image, number))
-            report(number / count)
+            if number > source.pages_of(count):
+                break
+            pages.append(read_image(image, number, _scale(source)))
+            report(number / source.pages_of(count))
         return pages
+
+
+def _scale(source: Source) -> float:
+    """How much larger than as always a picture is looked at."""
+    return FINE if source.options.fine else 1.0
 
 
 def warm() -> None:
@@ -78,10 +87,11 @@ def warm() -> None:
     read_image(Image.new("RGB", (320, 160), "white"), 1)
 
 
-def read_image(image: Any, number: int) -> Page:
+def read_image(image: Any, number: int, scale: float = 1.0) -> Page:
     """The words of one picture, turned upright when it lies on its side or on its head."""
     image = image.copy()
-    image.thumbnail((LONG_SIDE, LONG_SIDE))
+    longest = round(LONG_SIDE * scale)
+    image.thumbnail((longest, longest))
     lines = _recognise(image)
     turned = 0
     if lines and _looks_turned(lines):

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from akount.errors import Unreadable
 from akount.extraction import confine, engines, pages, structure
 from akount.processes import STOP_SIGNALS, die_with_parent, loading
-from akount.readings import Source, reading_to_json
+from akount.readings import ReadingOptions, Source, reading_to_json
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -102,9 +102,13 @@ def _child(parent: int, channel: socket.socket, request: dict[str, Any], file: i
 def _perform(request: dict[str, Any], file: int, say: Say) -> dict[str, Any]:
     data = os.pread(file, os.fstat(file).st_size, 0)
     try:
-        return _TASKS[request["task"]](request, Source(data, str(request["media_type"])), say)
+        return _TASKS[request["task"]](request, _source(data, request), say)
     except Unreadable as error:
         return {"error": {"sort": "unreadable", "code": error.code, "detail": error.detail}}
+
+
+def _source(data: bytes, request: dict[str, Any]) -> Source:
+    return Source(data, str(request["media_type"]), ReadingOptions.of(request.get("options")))
 
 
 def _read(request: dict[str, Any], source: Source, say: Say) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from akount.errors import AkountError, Crashed, OutOfMemory, TimedOut, Unavailable, Unreadable
 from akount.extraction.copies import Copy, copy_from_json
-from akount.readings import Reading, clean_text, reading_from_json
+from akount.readings import AS_ALWAYS, Reading, ReadingOptions, clean_text, reading_from_json
 from config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -88,9 +88,11 @@ class Sandbox:
             self.close()
             raise Crashed("The reader did not start.", code="reader_not_started")
 
-    def read(self, file: BinaryIO, media_type: str, report: Report = lambda _share: None) -> Reading:
+    def read(
+        self, file: BinaryIO, media_type: str, report: Report = lambda _share: None, options: ReadingOptions = AS_ALWAYS
+    ) -> Reading:
         """The reading of a file."""
-        said = self._ask({"task": "read"}, file, media_type, self.limits, report)
+        said = self._ask({"task": "read", "options": asdict(options)}, file, media_type, self.limits, report)
         try:
             return reading_from_json(said.get("reading"))
         except ValueError as wrong:

@@ -33,20 +33,21 @@ class TextLayer:
         """The reading of the pages with text. Raises Unreadable `no_text` when no page has any, or as `pdf.open_pdf`."""
         if source.media_type != "application/pdf":
             raise Unreadable("The document is not a PDF.", code="not_a_pdf")
-        pages = [page for page in read_pages(source.data, self.max_pages, report) if page is not None]
+        pages = [page for page in read_pages(source, self.max_pages, report) if page is not None]
         if not any(page.words for page in pages):
             raise Unreadable("The PDF carries no text that can be read.", code="no_text")
         return read_document(Document(pages), self.name, self.version)
 
 
-def read_pages(data: bytes, max_pages: int, report: Callable[[float], None] = lambda _share: None) -> list[Page | None]:
-    """Every page by its text layer; None for a page that needs OCR. A blank page has no words."""
+def read_pages(source: Source, max_pages: int, report: Callable[[float], None] = lambda _share: None) -> list[Page | None]:
+    """Every page that is to be read, by its text layer; None for a page that needs OCR. A blank page has no words."""
     pages: list[Page | None] = []
-    with pdf.open_pdf(data, max_pages) as document:
-        for index in range(len(document)):
+    with pdf.open_pdf(source.data, max_pages) as document:
+        count = source.pages_of(len(document))
+        for index in range(count):
             with pdf.open_page(document, index) as page:
-                pages.append(_read_page(page, index + 1))
-            report((index + 1) / len(document))
+                pages.append(None if source.options.ocr_only else _read_page(page, index + 1))
+            report((index + 1) / count)
     return pages
 
 
@@ -86,7 +87,7 @@ def compare_with_pages(reading: Reading, source: Source) -> Reading:
     cannot be read say nothing.
     """
     try:
-        pages = [page for page in read_pages(source.data, 50) if page is not None]
+        pages = [page for page in read_pages(source, 50) if page is not None]
     except Unreadable:
         return reading
     document = Document(pages)

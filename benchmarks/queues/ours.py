@@ -24,7 +24,7 @@ from akount import backlog, db, ledger, logs, pipeline
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document
-from akount.readings import Reading
+from akount.readings import Reading, ReadingOptions
 from akount.tasks.consumer import work
 from akount.tasks.queues import hang_bells
 from benchmarks.queues import rows, sender
@@ -94,8 +94,8 @@ class Ledger:
 class Nothing(FakeReader):
     """Reads nothing; the reading's version is the moment at which it was asked for, so that it ends up in the decision."""
 
-    def read(self, file: BinaryIO, media_type: str, report: Any) -> Reading:
-        return replace(super().read(file, media_type, report), engine_version=repr(time.time()))
+    def read(self, file: BinaryIO, media_type: str, report: Any, options: ReadingOptions) -> Reading:
+        return replace(super().read(file, media_type, report, options), engine_version=repr(time.time()))
 
 
 def carry_out_nothing(

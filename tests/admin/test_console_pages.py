@@ -242,3 +242,17 @@ def test_while_the_database_is_away_the_last_numbers_stand_there_and_never_a_nou
     finally:
         board._database = before
         board.forget(None)
+
+
+def test_a_job_is_retried_with_options_and_its_page_tells_them(otto: Visitor, scene: Scene, runtime: Runtime) -> None:
+    page = f"/admin/jobs/{scene.dead[-1]}"
+    assert "Retry with options" in otto.get(page).text
+    token = TOKEN.search(otto.get(f"{page}/retry").text)
+    assert token
+    assert otto.post(f"{page}/retry", token[1], engine="crystal ball").status_code == 422
+    assert otto.post(f"{page}/retry", token[1], engine="ocr", pages="2", resolution="fine").status_code == 303
+    with runtime.database.snapshot() as session:
+        job = session.get_one(Job, scene.dead[-1])
+    assert job.status is JobStatus.WAITING
+    assert job.reading_options == {"ocr_only": True, "first_pages": 2, "fine": True}
+    assert "OCR only, the first 2 pages only, in fine resolution" in otto.get(page).text

@@ -3,13 +3,15 @@ from decimal import Decimal
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen import canvas
 
 from akount.errors import Unreadable
 from akount.extraction.engines import read_source
 from akount.extraction.images import open_images
 from akount.extraction.layout import turn_box
 from akount.extraction.ocr import Ocr, read_image
-from akount.readings import Reading, Source
+from akount.readings import Reading, ReadingOptions, Source
 
 ROWS = (
     "CORNER SHOP LTD",
@@ -140,3 +142,35 @@ def test_a_scan_inside_of_a_pdf_is_read() -> None:
     reading = read_source(Source(data, "application/pdf"))
     assert (reading.engine, reading.get("total")) == ("ocr", Decimal("5.75"))
     assert [refusal.code for refusal in reading.refusals] == ["no_xml", "no_text"]
+
+
+def test_whoever_wants_it_has_pages_with_text_read_as_pictures() -> None:
+    out = io.BytesIO()
+    page = canvas.Canvas(out, pagesize=A4)
+    page.setFont("Helvetica", 14)
+    for row, text in enumerate(("Invoice number 2025-118", "Date 2025-11-03", "Delivery of office furniture", "Total EUR 99.00")):
+        page.drawString(60, 700 - 40 * row, text)
+    page.save()
+    read = {}
+    for options in (ReadingOptions(), ReadingOptions(ocr_only=True)):
+        reading = read_source(Source(out.getvalue(), "application/pdf", options))
+        read[reading.engine] = reading.get("total")
+    assert read == {"textlayer": Decimal("99.00"), "ocr": Decimal("99.00")}
+
+
+def test_whoever_wants_it_has_the_first_pages_read_only() -> None:
+    pages = [receipt(("Delivery note", "12 parcels")), receipt()]
+    data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    first = Ocr().read(Source(data, "image/tiff", ReadingOptions(first_pages=1)), lambda _share: None)
+    assert (first.pages, first.get("total")) == (1, None)
+
+
+def test_in_fine_resolution_a_value_stands_where_it_stood() -> None:
+    data = saved(receipt().resize((1240, 1060)), "PDF", resolution=150)
+    boxes = []
+    for options in (ReadingOptions(), ReadingOptions(fine=True)):
+        reading = read_source(Source(data, "application/pdf", options))
+        evidence = reading.fields["total"].evidence
+        assert reading.get("total") == Decimal("5.75") and evidence is not None
+        boxes.append(evidence.box)
+    assert boxes[0] == pytest.approx(boxes[1], abs=0.02)

@@ -36,7 +36,7 @@ def changed(data: bytes, change: Callable[[PdfWriter], None]) -> bytes:
 
 
 def only_page(data: bytes) -> Page:
-    (page,) = read_pages(data, 5)
+    (page,) = read_pages(Source(data, "application/pdf"), 5)
     assert page is not None
     return page
 
@@ -175,5 +175,5 @@ def test_progress_is_reported_per_page() -> None:
         page.drawString(60, 400, FILLER)
 
     told: list[float] = []
-    read_pages(pdf(two), 5, told.append)
+    read_pages(Source(pdf(two), "application/pdf"), 5, told.append)
     assert told == [0.5, 1.0]

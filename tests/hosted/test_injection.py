@@ -18,7 +18,7 @@ from akount.extraction.copies import Copy
 from akount.hosted.policies import Strategy
 from akount.lifecycle import Runtime
 from akount.models import RecordStatus
-from akount.readings import Reading, Source
+from akount.readings import Reading, ReadingOptions, Source
 from make import submitted
 from people import People, settle_in
 from providers import ENGINES, Provider, form
@@ -50,7 +50,7 @@ ORDERS = {
 class Direct:
     """The real local engines, in this process: the sandbox has tests of its own."""
 
-    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None]) -> Reading:
+    def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         return engines.read_source(Source(file.read(), media_type), report)
 
     def copy(self, file: BinaryIO, media_type: str, masks: tuple[str, ...], seconds: float) -> Copy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from akount import connections, edge, exposition, health, monitoring, throttle
+from akount import connections, edge, exposition, health, metrics, monitoring, throttle
 from akount.admin import console
 from akount.api import decisions, documents, guards, jobs, keys, openapi, problems, records, session, system, uploads, webhooks
 from akount.identity import clerk
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["clerk"] = clerk.open_verifier(settings)
     app.extensions["throttle"] = Throttle(runtime.limiter.windows)
 
+    metrics.numbers()  # while there is one thread: of several that import a package at once one meets it half made, and fails
     problems.init_app(app)  # first: the request id stands on every answer, also on a refusal
     edge.init_app(app, settings)  # whose word about the client is believed, what browsers are told
     throttle.guard_door(app, settings, runtime.limiter.windows)

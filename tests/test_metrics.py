@@ -147,3 +147,26 @@ def test_the_refusals_of_the_last_hour_are_told_apart_from_those_before(
     clock[0] += 30
     counted["limit_exceeded"] = 3
     assert told.lately() == ({"job_limit": 60, "limit_exceeded": 3}, 3630.0)
+
+
+AT_ONCE = """
+import sys, threading
+from akount.app import create_app
+from config import load
+app = create_app(load({"DATA_DIR": sys.argv[1]}, None))
+start, said = threading.Barrier(12), []
+def ask():
+    client = app.test_client()
+    start.wait()
+    said.append(client.get("/health/live").status_code)
+threads = [threading.Thread(target=ask) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(set(said))
+"""
+
+
+def test_the_first_requests_of_a_process_may_come_all_at_once(tmp_path: Path) -> None:
+    """What threads load together one of them meets half made."""
+    done = subprocess.run([sys.executable, "-c", AT_ONCE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "{200}", done.stdout

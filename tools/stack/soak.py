@@ -22,11 +22,13 @@ from akount import logs
 from tools.chaos.cluster import ask
 from tools.stack.load import Load
 from tools.stack.rolling import unread
-from tools.stack.stack import Shape, Stack, memory, running, settled
+from tools.stack.stack import Shape, Stack, memory, own_memory, running, settled
 
 SAMPLE_SECONDS = 10.0
 CLIENTS, PAUSE_SECONDS = 4, 0.1
 RESTARTS = 12
+REQUESTS_A_MINUTE = 5_000
+"""That the one user of the load may send: more than it does, and soon reached by what the limiter remembers."""
 WARM_SHARE = 0.25
 TOLERANCE = 0.02
 """A drift over the whole run of so much of the median is no drift."""
@@ -42,7 +44,7 @@ def sample(stack: Stack) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, family in stack.family().items():
         if name not in _restarted(stack):
-            found[f"memory of {name}, MiB"] = settled(family, memory)
+            found[f"memory of {name}, MiB"] = settled(family, own_memory if name == "postgres" else memory)
             found[f"descriptors of {name}"] = settled(family, lambda one: one.num_fds())
     found["connections to Postgres"] = ask(stack.ground.database_url, CONNECTIONS)[0].n
     found["jobs not ended"] = ask(stack.ground.database_url, WAITING)[0].n
@@ -134,7 +136,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="directory for soak.json and soak.md")
     asked = parser.parse_args()
     logs.configure(as_json=False, level="ERROR")
-    with tempfile.TemporaryDirectory(prefix="akount-soak-") as directory, running(Path(directory), Shape()) as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="akount-soak-") as directory,
+        running(Path(directory), Shape(requests_a_minute=REQUESTS_A_MINUTE)) as stack,
+    ):
         print(f"{asked.minutes:g} minutes of mixed load at {stack.address} …", flush=True)
         found = soak(stack, asked.minutes)
     print(page(found))

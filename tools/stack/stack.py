@@ -34,6 +34,8 @@ class Shape:
     web_processes: int = 2
     workers: int = 1  # for each queue
     worker_processes: int = 1
+    requests_a_minute: int = 1_000_000
+    "of one user: the limiter remembers so many, so what is to stay flat must reach it"
 
 
 class Stack:
@@ -130,6 +132,7 @@ class Stack:
         common = {"SECRET_KEY": self._secret, "STORAGE_URL": files, "TRUSTED_PROXY_HOPS": "1"}
         common |= {"INTAKE_SECONDS": str(Settings().intake_seconds)}  # the door looks, as it does in earnest
         plain = self.ground.environ(Processes(web=self._shape.web_processes), 0)
+        common |= {"RATE_LIMIT_PER_MINUTE": str(self._shape.requests_a_minute)}
         return plain | common | {"FAILED_SIGN_INS_PER_MINUTE": "1000000", "LEASE_SECONDS": "30"}
 
     def _host(self, name: str, command: Sequence[str], environ: dict[str, str], stage: int) -> Child:
@@ -163,6 +166,11 @@ def settled(processes: Iterable[psutil.Process], measure: Callable[[psutil.Proce
 def memory(process: psutil.Process) -> float:
     """MiB; what it shares with others is counted once among all of them."""
     return float(process.memory_full_info().pss) / (1 << 20)
+
+
+def own_memory(process: psutil.Process) -> float:
+    """MiB; without what it shares: the pages of the database that Postgres keeps at hand are as many as there are data."""
+    return float(process.memory_full_info().uss) / (1 << 20)
 
 
 @contextlib.contextmanager

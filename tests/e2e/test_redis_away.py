@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import func, select
 
@@ -77,10 +78,19 @@ def asleep(service: Service) -> Iterator[None]:
             process.resume()
 
 
+def _command(process: psutil.Process) -> list[str]:
+    """None of one that has ended, such as the child that read a document a moment ago."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 @contextmanager
 def nobody_restarted(service: Service) -> Iterator[None]:
     """The processes that were there before are there after, but for those that read."""
-    before = {process.pid for process in service.family() if "akount.extraction.reader" not in process.cmdline()}
+    commands = {process.pid: _command(process) for process in service.family()}
+    before = {pid for pid, command in commands.items() if command and "akount.extraction.reader" not in command}
     yield
     assert before <= {process.pid for process in service.family()}
 

@@ -1,11 +1,15 @@
 """What the tests of the console share: somebody at a browser, without one."""
 
+import contextlib
 import re
+import threading
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import Connection, event
 from werkzeug.test import TestResponse
 
 from akount.db import Database
@@ -57,3 +61,25 @@ class Visitor:
 def visitor(app: Flask, database: Database, tenant_id: uuid.UUID, role: Role) -> Visitor:
     """Somebody new with that role, signed in."""
     return Visitor(app, session_token(database, tenant_id, role))
+
+
+@contextlib.contextmanager
+def questions(app: Flask) -> Iterator[list[str]]:
+    """Every statement that requests send to the database, in order, and where a transaction of the console begins. What the
+    watchman asks meanwhile, in a thread of its own, is no question of theirs."""
+    said: list[str] = []
+    console = app.extensions["console"].database.engine
+
+    def hear(connection: Connection, _cursor: object, statement: str, *_more: object) -> None:
+        begins = statement.startswith("BEGIN")  # SQLite's driver says it as a statement
+        if threading.current_thread().name != "watchman" and (not begins or connection.engine is console):
+            said.append(statement)
+
+    engines = [app.extensions["akount"].database.engine, console]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield said
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", hear)

@@ -6,13 +6,12 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from api_help import opened, serving, settings_for
-from console_help import TOKEN, Visitor
+from console_help import TOKEN, Visitor, questions
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 import config
 from akount import ledger, operations
@@ -79,24 +78,13 @@ def paths(scene: Scene, runtime: Runtime) -> list[str]:
 
 def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str]) -> None:
     """With the snapshot that all who look share: it costs its five once every few seconds."""
-    asked: list[str] = []
-
-    def note(*told: Any) -> None:
-        asked.append(told[2])
-
-    engines = [app.extensions[name].database.engine for name in ("akount", "console")]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    try:
+    with questions(app) as asked:
         for path in paths:
             otto.get(path)
             asked.clear()
             assert otto.get(path).status_code == 200
-            questions = [text for text in asked if not text.startswith(("BEGIN", "PRAGMA", "SELECT set_config"))]
-            assert len(questions) <= MOST_QUESTIONS, (path, questions)
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", note)
+            own = [text for text in asked if not text.startswith(("BEGIN", "PRAGMA", "SELECT set_config"))]
+            assert len(own) <= MOST_QUESTIONS, (path, own)
 
 
 def test_a_list_page_with_all_it_loads_is_light(otto: Visitor, paths: list[str]) -> None:

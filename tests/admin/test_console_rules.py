@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from api_help import Worker, opened, serving, settings_for
-from console_help import Visitor, visitor
+from console_help import Visitor, questions, visitor
 from flask import Flask
-from sqlalchemy import Connection, event, select
+from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -234,22 +234,11 @@ def test_no_parameter_reaches_another_tenant(
 
 @pytest.fixture
 def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Every statement that is sent to the database, and where a transaction of the console begins. What is kept stays fresh."""
-    said: list[str] = []
+    """What requests ask of the database, while what the console keeps stays fresh."""
     board = app.extensions["board"]
     monkeypatch.setattr(board, "_is_due", lambda key, _fresh: key not in board._kept)
-
-    def hear(connection: Connection, _cursor: object, statement: str, *_more: object) -> None:
-        begins = statement.startswith("BEGIN")  # SQLite's driver says it as a statement
-        if not begins or connection.engine is app.extensions["console"].database.engine:
-            said.append(statement)
-
-    engines = [app.extensions[name].database.engine for name in ("akount", "console")]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", hear)
-    yield said
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", hear)
+    with questions(app) as asked:
+        yield asked
 
 
 @pytest.mark.parametrize("who", ["operator", "operator in a tenant", "owner"])

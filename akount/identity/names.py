@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, literal, select, union_all
+from sqlalchemy import ColumnElement, and_, case, literal, select
 from sqlalchemy.orm import Session
 
 from akount.accounts import Actor
@@ -21,11 +21,11 @@ def names(session: Session, actor: Actor, refs: Iterable[str | None]) -> dict[st
 
     A tenant learns the names of its own people and keys only. What has no name, is gone or is another's is left out."""
     ids = _ids(refs)
-    sorts = {"user": _users, "key": _keys, "tenant": _tenants}
-    asked = [ask(actor).where(_ID[sort].in_(ids[sort])) for sort, ask in sorts.items() if ids.get(sort)]
+    sorts: dict[str, Callable[[Actor], Any]] = {"user": _users, "key": _keys, "tenant": _tenants}
+    asked: list[Any] = [ask(actor).where(_ID[sort].in_(ids[sort])) for sort, ask in sorts.items() if ids.get(sort)]
     if not asked:
         return {}
-    found = session.execute(union_all(*asked) if len(asked) > 1 else asked[0])
+    found = session.execute(asked[0].union_all(*asked[1:]))
     return {f"{sort}:{one}": name for sort, one, name in found if name}
 
 
@@ -42,7 +42,7 @@ def _ids(refs: Iterable[str | None]) -> dict[str, set[uuid.UUID]]:
     return found
 
 
-def _users(actor: Actor) -> Select[Any]:
+def _users(actor: Actor) -> Any:
     if actor.role is Role.OPERATOR:
         return select(literal("user"), User.id, User.email)
     member = and_(Membership.user_id == User.id, Membership.tenant_id == actor.tenant_id)
@@ -50,11 +50,11 @@ def _users(actor: Actor) -> Select[Any]:
     return select(literal("user"), User.id, called).outerjoin(Membership, member)
 
 
-def _keys(actor: Actor) -> Select[Any]:
+def _keys(actor: Actor) -> Any:
     return select(literal("key"), ApiKey.id, literal("key ") + ApiKey.name).where(_of(actor, ApiKey.tenant_id))
 
 
-def _tenants(actor: Actor) -> Select[Any]:
+def _tenants(actor: Actor) -> Any:
     return select(literal("tenant"), Tenant.id, Tenant.name).where(_of(actor, Tenant.id))
 
 

@@ -102,12 +102,12 @@ def test_every_answer_fits_the_specification(contract: schemathesis.BaseSchema, 
     What a schema cannot say is refused all the same: a cursor that is not ours, a file that is none."""
 
     @given(case=contract[path][method].as_strategy())
-    @effort(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @effort(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def signed_in(case: schemathesis.Case) -> None:
         case.call_and_validate(headers=people.ada.headers, excluded_checks=[positive_data_acceptance])
 
     @given(case=contract[path][method].as_strategy())
-    @effort(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @effort(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def not_signed_in(case: schemathesis.Case) -> None:
         answer = case.call()
         case.validate_response(answer, checks=[not_a_server_error, status_code_conformance, response_schema_conformance])

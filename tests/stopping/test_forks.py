@@ -17,7 +17,7 @@ from servers import Server
 from web import Web, lines_to, upload_body
 from worker import Consumer, emptied, job_of, until
 
-REQUESTS = 480
+REQUESTS = 240
 
 
 def apart(owners: list[set[int]]) -> bool:

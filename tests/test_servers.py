@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 import redis
 
-from conftest import pytest_configure
+from fresh import pytest_configure
 from servers import (
     Server,
     ServerError,

@@ -18,7 +18,7 @@ import config
 from akount.connections import LONGEST_PAUSE
 from akount.db import Database
 from akount.models import Document, Job
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from make import pdf
 from people import People, Person, settle_in
 from servers import Server, redis_server

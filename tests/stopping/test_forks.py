@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from akount.models import JobStatus
-from conftest import make_settings, postgres_copy, redis_database
+from fresh import make_settings, postgres_copy, redis_database
 from make import pdf, submitted
 from people import settle_in
 from servers import Server

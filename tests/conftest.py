@@ -1,6 +1,5 @@
 """The servers, databases, runtimes and web application that tests share."""
 
-import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -15,22 +14,14 @@ from akount.lifecycle import Runtime
 from akount.processes import loading
 from fresh import make_settings, opened, postgres_copy, redis_database, serving, sqlite_copy
 from people import People, settle_in
-from servers import Server, create_database, postgres_server, redis_server
+from servers import Server, create_database, hear_signals, postgres_server, redis_server
 
 profile.register_profile("steady", deadline=None, derandomize=True, database=None)
 profile.load_profile("steady")  # the same examples in each run, however busy the machine; others: --hypothesis-profile=default
 
 
 def pytest_configure() -> None:
-    """Signals as they are in a terminal: a shell without job control ignores INT and QUIT for what it sends to the background,
-    and with us every server and worker of a test would."""
-    for number, handler in (
-        (signal.SIGINT, signal.default_int_handler),
-        (signal.SIGQUIT, signal.SIG_DFL),
-        (signal.SIGTERM, signal.SIG_DFL),
-    ):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
+    hear_signals()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,7 +29,7 @@ from akount.models import Alert, HostedBreaker, Job, Schedule, WorkerProcess
 from akount.tasks import upkeep
 from akount.tasks.queues import hang_bells
 from akount.tasks.upkeep import Watchman
-from conftest import make_settings
+from fresh import make_settings
 from make import submitted
 from people import People, Person, settle_in
 from servers import free_port

@@ -27,7 +27,7 @@ from akount import accounts, db
 from akount.db import Database, Exact, Instant
 from akount.errors import SettingsError, Unavailable
 from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant, User
-from conftest import postgres_copy
+from fresh import postgres_copy
 from servers import Server, create_database
 
 ROOT = Path(__file__).parent.parent

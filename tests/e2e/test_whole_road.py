@@ -87,7 +87,7 @@ def test_a_job_survives_the_death_of_its_worker_and_is_booked_once(service: Serv
     ordered = [
         tree[0],
         *sorted(tree[0].children(), key=lambda p: p.pid),
-        *(p for p in tree if "akount.extraction.reader" in p.cmdline()),
+        *(p for p in tree if p.cmdline()[-1:] == ["models"]),
     ]
     ordered[place].kill()
     job = service.result(upload)

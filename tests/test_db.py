@@ -171,6 +171,17 @@ def test_a_newer_schema_is_refused_too(database: Database) -> None:
         db.require_head(database)
 
 
+def test_asking_for_the_revision_again_and_again_keeps_nothing(database: Database) -> None:
+    """Each look at our health asks for it."""
+    kept = database.engine._compiled_cache
+    assert kept is not None
+    database.ping()
+    before = len(kept)
+    for _ in range(5):
+        assert db.schema_revision(database) == (db.head(), db.head())
+    assert len(kept) == before > 0
+
+
 def test_two_migrations_at_once_make_one_schema(postgres: Server) -> None:
     url = create_database(postgres, f"bare_{uuid.uuid4().hex}")
     command = [sys.executable, "-c", "import sys; from akount import db; db.migrate(sys.argv[1])", url]

@@ -21,7 +21,7 @@ from fresh import settings_for
 from scene import OPERATOR, OWNER, PASSWORD, VIEWER, Scene, set_up
 from ways import session_token
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOST_TABS = 400
 SENDERS = """() => [...document.querySelectorAll('form')].flatMap(form => {

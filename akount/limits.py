@@ -6,6 +6,7 @@ import math
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,27 +30,36 @@ return {{taken, look(KEYS, {{ARGV[1] - ARGV[3], ARGV[2]}})}}
 Answer = TypeVar("Answer")
 
 
+class _Told(threading.local):
+    """What the thread was told of the windows that it took from last: that of the request, and that of its document."""
+
+    def __init__(self) -> None:
+        self.last: deque[tuple[tuple[str, int, int], float, tuple[float, int]]] = deque(maxlen=2)
+
+
 class Shared(RedisStorage):
     """The library's storage in Redis, which asks once for what the library asks twice: whether a slot is free, and how many
-    are taken. Whoever has just taken one is told from memory."""
+    are taken. Whoever has just taken one is told from memory, once."""
 
     def __init__(self, uri: str, **options: Any) -> None:
         super().__init__(uri, **options)
         self._take = self.storage.register_script(_TAKE)
-        self._last = threading.local()
+        self._told = _Told()
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """As the library does."""
         at = time.time()
         taken, window = self._take([self.prefixed_key(key)], [at, limit, expiry, amount])
-        self._last.said = (key, limit, expiry), at, (float(window[0]), window[1]) if window else (at, 0)
+        self._told.last.append(((key, limit, expiry), at, (float(window[0]), window[1]) if window else (at, 0)))
         return bool(taken)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """As the library does."""
-        asked, at, (oldest, taken) = self._last.__dict__.pop("said", (None, 0.0, (0.0, 0)))
-        if asked == (key, limit, expiry) and 0 <= time.time() - at < FRESH_SECONDS:
-            return oldest, taken
+        for said in self._told.last:
+            asked, at, window = said
+            if asked == (key, limit, expiry) and 0 <= time.time() - at < FRESH_SECONDS:
+                self._told.last.remove(said)
+                return window
         return super().get_moving_window(key, limit, expiry)
 
 

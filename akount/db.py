@@ -346,25 +346,19 @@ def _postgres_begin(connection: Connection) -> None:
     said to the driver at each beginning, so that no line keeps what was said before."""
     said = connection.get_execution_options()
     reads, seconds = said.get(READ_ONLY, False), said.get(PATIENCE)
-    connection.connection.dbapi_connection.autocommit = reads  # type: ignore[union-attr]
+    alone = reads or said.get("isolation_level") == "AUTOCOMMIT"  # for what Postgres does outside of transactions only
+    connection.connection.dbapi_connection.autocommit = alone  # type: ignore[union-attr]
     told = ["SET LOCAL transaction_read_only = on; "] if reads else []
     told += [f"SET LOCAL akount.tenant = '{_seen.get()}'; "] if _seen.get() != SEES_ALL else []
     told += [f"SET LOCAL statement_timeout = {round(seconds * 1000)}; "] if seconds is not None else []
     connection.info[TOLD] = "".join(told)
 
 
-def _tell(
-    connection: Connection,
-    cursor: Any,
-    statement: str,
-    parameters: Any,
-    _context: Any,
-    many: bool,
-) -> tuple[str, Any]:
+def _tell(connection: Connection, cursor: Any, statement: str, parameters: Any, *context: Any) -> tuple[str, Any]:
     told = connection.info[TOLD]
     if not connection.get_execution_options().get(READ_ONLY):
         connection.info[TOLD] = ""
-    if told and (many or cursor.name):  # sent once for each row, or declared as a cursor: nothing can go with it
+    if told and (context[-1] or cursor.name):  # sent once for each row, or declared as a cursor: nothing can go with it
         connection.exec_driver_sql(told)
         told = ""
     return told + statement, parameters

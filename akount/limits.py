@@ -6,7 +6,6 @@ import math
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -31,10 +30,21 @@ Answer = TypeVar("Answer")
 
 
 class _Told(threading.local):
-    """What the thread was told of the windows that it took from last: that of the request, and that of its document."""
+    """What a thread was told of the windows that it took from last: that of the request, and that of its document."""
 
     def __init__(self) -> None:
-        self.last: deque[tuple[tuple[str, int, int], float, tuple[float, int]]] = deque(maxlen=2)
+        self._windows: dict[tuple[str, int, int], tuple[float, tuple[float, int]]] = {}
+
+    def keep(self, which: tuple[str, int, int], at: float, window: tuple[float, int]) -> None:
+        self.pop(which)
+        if len(self._windows) > 1:
+            del self._windows[next(iter(self._windows))]
+        self._windows[which] = at, window
+
+    def pop(self, which: tuple[str, int, int]) -> tuple[float, int] | None:
+        """None: nothing, or not just now."""
+        at, window = self._windows.pop(which, (0.0, None))
+        return window if 0 <= time.time() - at < FRESH_SECONDS else None
 
 
 class Shared(RedisStorage):
@@ -50,17 +60,13 @@ class Shared(RedisStorage):
         """As the library does."""
         at = time.time()
         taken, window = self._take([self.prefixed_key(key)], [at, limit, expiry, amount])
-        self._told.last.append(((key, limit, expiry), at, (float(window[0]), window[1]) if window else (at, 0)))
+        self._told.keep((key, limit, expiry), at, (float(window[0]), window[1]) if window else (at, 0))
         return bool(taken)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """As the library does."""
-        for said in self._told.last:
-            asked, at, window = said
-            if asked == (key, limit, expiry) and 0 <= time.time() - at < FRESH_SECONDS:
-                self._told.last.remove(said)
-                return window
-        return super().get_moving_window(key, limit, expiry)
+        told = self._told.pop((key, limit, expiry))
+        return super().get_moving_window(key, limit, expiry) if told is None else told
 
 
 class Windows:

@@ -25,9 +25,9 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Attempt, Decision, Document, Job, JobStatus, Record
 from akount.tasks import scan, upkeep
 from akount.tasks.queues import open_queue
-from conftest import make_settings, postgres_copy, redis_database
 from crashing import Death, Foundry, NthEffect, Trap, hang_patient_bells
 from fakes import FakeReader
+from fresh import make_settings, postgres_copy, redis_database
 from make import BILL, pdf, sent, submitted
 from people import People, settle_in
 from shared import empty, in_a_hurry
@@ -329,7 +329,7 @@ def test_a_job_whose_worker_is_killed_is_booked_once(place: Place, reader: str, 
 def gone(pids: tuple[int, ...]) -> None:
     """A worker's reader and what reads in it do not outlive it."""
     alive = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    assert psutil.wait_procs(alive, timeout=10)[1] == []
+    assert psutil.wait_procs(alive, timeout=60)[1] == []
 
 
 def test_a_document_that_kills_every_worker_ends_as_one_dead_letter_with_a_cause(place: Place) -> None:

@@ -27,7 +27,7 @@ from akount import accounts, db
 from akount.db import Database, Exact, Instant
 from akount.errors import SettingsError, Unavailable
 from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant, User
-from conftest import postgres_copy
+from fresh import postgres_copy
 from servers import Server, create_database
 
 ROOT = Path(__file__).parent.parent
@@ -171,6 +171,17 @@ def test_a_newer_schema_is_refused_too(database: Database) -> None:
         db.require_head(database)
 
 
+def test_asking_for_the_revision_again_and_again_keeps_nothing(database: Database) -> None:
+    """Each look at our health asks for it."""
+    kept = database.engine._compiled_cache
+    assert kept is not None
+    database.ping()
+    before = len(kept)
+    for _ in range(5):
+        assert db.schema_revision(database) == (db.head(), db.head())
+    assert len(kept) == before > 0
+
+
 def test_two_migrations_at_once_make_one_schema(postgres: Server) -> None:
     url = create_database(postgres, f"bare_{uuid.uuid4().hex}")
     command = [sys.executable, "-c", "import sys; from akount import db; db.migrate(sys.argv[1])", url]
@@ -284,7 +295,7 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
         started = time.monotonic()
         with database.snapshot() as reading:
             assert [t.name for t in reading.scalars(sa.select(Tenant))] == ["Before"]
-        assert time.monotonic() - started < 5, "the busy time-out is 30 s"
+        assert time.monotonic() - started < 20, "the busy time-out is 30 s"
 
 
 def test_a_writer_does_not_wait_for_a_reader(database: Database) -> None:
@@ -293,7 +304,7 @@ def test_a_writer_does_not_wait_for_a_reader(database: Database) -> None:
         started = time.monotonic()
         with database.transaction() as writing:
             writing.add(Tenant(name="Meanwhile"))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
 
 
 def test_a_snapshot_on_postgres_holds_no_transaction_open_and_writes_nothing(postgres: Server) -> None:

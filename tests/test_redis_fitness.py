@@ -18,7 +18,7 @@ import config
 from akount import doctor
 from akount.connections import FAULTS, examine, redis_client, weaknesses
 from akount.kinds import QUEUES
-from conftest import make_settings
+from fresh import make_settings
 from servers import Server, redis_server
 from service import ROOT
 from web import Web
@@ -113,7 +113,7 @@ def test_a_redis_that_is_away_or_frozen_is_left_after_a_moment(settings: config.
             examine(settings)
         finally:
             server.thaw()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
     assert [(line["event"], line["error"]) for line in lines] == [(UNKNOWN, "ConnectionError"), (UNKNOWN, "TimeoutError")]
 
 

@@ -11,6 +11,7 @@ from akount import audit as entries
 from akount import sheets
 from akount.accounts import Permission
 from akount.admin import paging
+from akount.admin.names import named
 from akount.admin.shell import page, runtime, show
 from akount.api.guards import call
 from akount.audit import Wanted
@@ -41,8 +42,9 @@ def audit() -> Response:
     with runtime().database.snapshot() as session:
         found = entries.read(session, wanted(), after=after, before=before)
     said = {name: request.args.get(name, "") for name in FILTERS}
+    called = named(ref for entry in found.rows for ref in (entry.actor, entry.target))
     pager = paging.pager(found.older, found.newer)
-    return show("audit.html", title="Audit", rows=found.rows, said=said, filtered=any(said.values()), pager=pager)
+    return show("audit.html", title="Audit", rows=found.rows, names=called, said=said, filtered=any(said.values()), pager=pager)
 
 
 @page("/audit/export", Permission.OPERATE)

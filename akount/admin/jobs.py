@@ -13,6 +13,7 @@ from flask import Response, request, url_for
 from akount import listing, scans
 from akount.accounts import Permission
 from akount.admin import paging
+from akount.admin.names import named
 from akount.admin.shell import action, back, confirm, done, page, reason, refusal, runtime, show
 from akount.api.guards import call
 from akount.census import CAP
@@ -126,6 +127,7 @@ def job(job_id: uuid.UUID) -> Response:
         title=f"Job {str(job_id)[:8]}",
         whole=whole,
         job=whole.job,
+        names=named([f"user:{whole.document.uploaded_by}", *(entry.actor for entry in whole.audit)]),
         steps=timeline(whole),
         trace=paging.one_of("trace", ["application", "full"]),
         frames=_frames,

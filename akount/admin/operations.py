@@ -11,6 +11,7 @@ from flask import Response, request, url_for
 from akount import scans
 from akount.accounts import Permission
 from akount.admin import jobs, paging
+from akount.admin.names import named
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
 from akount.admin.words import count, iso
 from akount.api.guards import call
@@ -51,18 +52,27 @@ MEANT = {
 @page("/operations", Permission.OPERATE)
 def operations() -> Response:
     """The latest, and how far they are."""
-    return show("operations.html", title="Operations", rows=[told(one) for one in scans.list_operations(runtime(), call().actor)])
+    found = scans.list_operations(runtime(), call().actor)
+    called = _names(found)
+    return show("operations.html", title="Operations", rows=[told(one, called) for one in found], names=called)
 
 
 @page("/operations/<uuid:operation_id>", Permission.OPERATE)
 def operation(operation_id: uuid.UUID) -> Response:
     """One of them."""
     found = scans.find_operation(runtime(), call().actor, operation_id)
-    return show("operation.html", title=f"{found.action.capitalize()} {count(found.matched, 10**9)} jobs", row=told(found))
+    called = _names([found])
+    title = f"{found.action.capitalize()} {count(found.matched, 10**9)} jobs"
+    return show("operation.html", title=title, row=told(found, called), names=called)
 
 
-def told(one: Operation) -> dict[str, Any]:
-    """An operation as its pages show it."""
+def _names(found: list[Operation]) -> dict[str, str]:
+    """Of those who asked for them or stopped them, and of the tenants that are meant."""
+    return named(ref for one in found for ref in (one.actor, one.cancelled_by, f"tenant:{one.meant.get('tenant_id')}"))
+
+
+def told(one: Operation, called: dict[str, str]) -> dict[str, Any]:
+    """An operation as its pages show it; `called`: the names of tenants."""
     ended = one.finished_at or now()
     seconds = max((ended - one.created_at).total_seconds(), 0.001)
     left = one.matched - one.done
@@ -70,15 +80,17 @@ def told(one: Operation) -> dict[str, Any]:
     return {
         "it": one,
         "state": "running" if one.finished_at is None else "cancelled" if one.cancelled_by else "finished",
-        "meant": [(MEANT.get(name, name), _said(name, value)) for name, value in one.meant.items()],
+        "meant": [(MEANT.get(name, name), _said(name, value, called), str(value)) for name, value in one.meant.items()],
         "rate": rate,
         "left": dt.timedelta(seconds=left / rate) if one.finished_at is None and one.done else None,
         "took": dt.timedelta(seconds=seconds),
     }
 
 
-def _said(name: str, value: Any) -> str:
-    return f"{len(value)} jobs" if name == "ids" else str(value)
+def _said(name: str, value: Any, called: dict[str, str]) -> str:
+    if name == "ids":
+        return f"{len(value)} jobs"
+    return called.get(f"tenant:{value}", str(value)) if name == "tenant_id" else str(value)
 
 
 @page("/operations/new", Permission.OPERATE)

@@ -12,6 +12,7 @@ from flask import Response, current_app, g, url_for
 from akount import alerts, audit, failures, history
 from akount.accounts import Permission
 from akount.admin import queues
+from akount.admin.names import named
 from akount.admin.shell import board, may, page, runtime, show
 from akount.admin.words import ago, count, seconds
 from akount.alerts import Rule
@@ -44,6 +45,7 @@ def overview() -> Response:
     """The first page of who operates."""
     found = queues.rows()
     mine = call().actor.tenant_id
+    audited = board().keep("audit", mine, lambda session, tenant: audit.latest(session, tenant, 5)) or []
     return show(
         "overview.html",
         title="Overview",
@@ -53,7 +55,8 @@ def overview() -> Response:
         groups=board().keep("groups", mine, _groups, SLOW_SECONDS) or (),
         busy=board().keep("busy", None, _busy, SLOW_SECONDS) if mine is None else None,
         parts=_parts(),
-        audited=board().keep("audit", mine, lambda session, tenant: audit.latest(session, tenant, 5)) or [],
+        audited=audited,
+        names=named(entry.actor for entry in audited) | queues.names_of_pauses(),
     )
 
 
@@ -66,8 +69,8 @@ def _busy(session: Any, _tenant: uuid.UUID | None) -> list[tuple[str, str, list[
     waiting, failed = history.most_waiting(session), history.most_failed(session)
     names = tenant_names(session, {one.tenant_id for one in (*waiting, *failed)})
     lists = (("In line", "waiting", waiting), ("Failed in 24 h", "failed", failed))
-    named = {title: [(one.tenant_id, names.get(one.tenant_id, ""), one.number) for one in found] for title, _, found in lists}
-    return [(title, state, named[title]) for title, state, _ in lists]
+    lines = {title: [(one.tenant_id, names.get(one.tenant_id, ""), one.number) for one in found] for title, _, found in lists}
+    return [(title, state, lines[title]) for title, state, _ in lists]
 
 
 PARTS = {"database": "Database", "redis": "Redis", "storage": "Storage"}
@@ -75,7 +78,7 @@ PARTS = {"database": "Database", "redis": "Redis", "storage": "Storage"}
 
 def _parts() -> list[tuple[str, str, str]]:
     """What the service stands on, for who runs it: name, tone and a word."""
-    if not may("pause_queue"):
+    if not may("workers"):
         return []
     if "parts" not in g:
         answers = current_app.extensions["probes"].ask(*PARTS, fresh=SLOW_SECONDS)
@@ -161,7 +164,7 @@ def _of_queue(row: queues.Row) -> list[Attention]:
 
 def _why(pause: Pause) -> str:
     """Why a queue is held up: an operator's words may be about others, so a tenant is told only that."""
-    return f"{ago(pause.paused_at)}: {pause.reason}" if may("pause_queue") else f"{ago(pause.paused_at)}, by an operator"
+    return f"{ago(pause.paused_at)}: {pause.reason}" if may("workers") else f"{ago(pause.paused_at)}, by an operator"
 
 
 def _of_tenants() -> list[Attention]:

@@ -11,6 +11,7 @@ from flask import Response, url_for
 from akount import corrections, dossiers
 from akount.accounts import Permission
 from akount.admin import paging
+from akount.admin.names import named
 from akount.admin.shell import page, runtime, show
 from akount.api.guards import call
 from akount.currencies import from_minor
@@ -118,6 +119,7 @@ def sheet(document_id: uuid.UUID, said: dict[str, str] | None = None, errors: di
         sheets=_sheets(found, fields, whole.pages),
         open=record is not None and record.status in OPEN,
         trail=whole.trail,
+        names=named([record.reviewed_by if record else None, *(entry.actor for entry in whole.trail)]),
         machine_lines=(corrections.by_field(record).get(corrections.LINES) or {}).get("machine") if record else None,
     )
 

@@ -14,7 +14,8 @@ from akount import history, scans
 from akount.accounts import Permission
 from akount.admin import paging
 from akount.admin.charts import Chart, Series, Spark, bars, lines, spark
-from akount.admin.shell import action, back, board, confirm, done, page, reason, runtime, show, snapshot
+from akount.admin.names import named
+from akount.admin.shell import action, back, board, confirm, done, may, page, reason, runtime, show, snapshot
 from akount.admin.words import seconds
 from akount.api.guards import call
 from akount.census import SLOW_SECONDS, Snapshot
@@ -22,12 +23,10 @@ from akount.db import now
 from akount.errors import Invalid, NotFound
 from akount.history import Point, Span
 from akount.kinds import QUEUES
-from akount.listing import tenant_names
 from akount.models import JobStatus, Pause
 
 PAUSES = {"": "until somebody resumes it", "15": "for 15 minutes", "60": "for an hour", "240": "for 4 hours", "1440": "for a day"}
 """Minutes → how that is said."""
-NOBODY = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +106,23 @@ def _lately(name: str) -> Lately | None:
 @page("/queues", Permission.OPERATE)
 def queues() -> Response:
     """All of them."""
-    return show("queues.html", title="Queues", rows=rows(), held=held_tenants())
+    return show("queues.html", title="Queues", rows=rows(), held=held_tenants(), names=names_of_pauses())
 
 
 def held_tenants() -> list[tuple[Pause, str]]:
     """What holds tenants up, and what they are called; who looks at one knows its name."""
     seen, mine = snapshot(), call().actor.tenant_id
     held = [pause for pause in (seen.pauses if seen else ()) if pause.tenant_id is not None]
-    who = {pause.tenant_id for pause in held if pause.tenant_id}
-    names = board().keep("held", None, lambda session, _tenant: tenant_names(session, who)) if who and not mine else None
-    return [(pause, "This tenant" if mine else (names or {}).get(pause.tenant_id or NOBODY, "A tenant")) for pause in held]
+    called = names_of_pauses()
+    return [(pause, "This tenant" if mine else called.get(f"tenant:{pause.tenant_id}", "A tenant")) for pause in held]
+
+
+def names_of_pauses() -> dict[str, str]:
+    """Of whom something is held up by, and of the tenants that are; only who runs the platform is told."""
+    seen = snapshot()
+    if not seen or not may("workers"):
+        return {}
+    return named(ref for pause in seen.pauses for ref in (pause.paused_by, f"tenant:{pause.tenant_id}"))
 
 
 def _known(name: str) -> str:
@@ -131,7 +137,16 @@ def queue(name: str) -> Response:
     span = Span(paging.one_of("span", [*Span]) or Span.HOUR)
     drawn = charts(span, _known(name))
     row, config = row_of(name, snapshot()), runtime().settings
-    return show("queue.html", title=f"Queue {name}", row=row, config=config, charts=drawn, span=span, spans=SPANS)
+    return show(
+        "queue.html",
+        title=f"Queue {name}",
+        row=row,
+        names=names_of_pauses(),
+        config=config,
+        charts=drawn,
+        span=span,
+        spans=SPANS,
+    )
 
 
 SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}

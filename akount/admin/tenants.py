@@ -9,7 +9,7 @@ from flask import Response, url_for
 from akount import tenancy
 from akount.accounts import Permission
 from akount.admin import paging
-from akount.admin.queues import PAUSES, SPANS, charts, until
+from akount.admin.queues import PAUSES, SPANS, charts, names_of_pauses, until
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show, snapshot
 from akount.api.guards import call
 from akount.history import Span
@@ -45,6 +45,7 @@ def tenant(tenant_id: uuid.UUID) -> Response:
         whole=whole,
         line=whole.line,
         pause=_pauses().get(tenant_id),
+        names=names_of_pauses(),
         charts=charts(span, None, tenant_id),
         span=span,
         spans=SPANS,

@@ -10,6 +10,7 @@ from flask import Response, url_for
 from akount import webhooks as outbox
 from akount.accounts import Permission
 from akount.admin import paging
+from akount.admin.names import named
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
 from akount.api.guards import call
 from akount.models import DeliveryStatus
@@ -44,6 +45,7 @@ def webhook(webhook_id: uuid.UUID) -> Response:
         title="Webhook",
         found=found,
         told=told,
+        names=named([found.created_by]),
         address=_address,
         held=outbox.HELD,
         state=state,

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_help import opened, serving, settings_for
 from browser import DESKTOP, PHONE, audit, chromium, listening, somebody
 from sqlalchemy import select, update
 
 import config
 from akount.lifecycle import Runtime
 from akount.models import Job, Record, RecordStatus
+from fresh import serving, settings_for
 from scene import OPERATOR, OWNER, PASSWORD, Scene, set_up
 
 pytestmark = pytest.mark.slow
@@ -26,12 +26,6 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def settings(browser: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +155,11 @@ def test_a_page_refreshes_itself_and_leaves_alone_what_somebody_does(
     page.goto("/admin/jobs?state=waiting")
     row = page.locator("tbody tr").first
     job_id = row.get_attribute("data-key")
-    with page.expect_response(lambda answer: "fragment=1" in answer.url, timeout=15_000):
+    with page.expect_response(lambda answer: "fragment=1" in answer.url, timeout=30_000):
         pass
     with runtime.database.transaction() as session:
         session.execute(update(Job).where(Job.id == uuid.UUID(job_id)).values(error_code="seen_by_refresh"))
-    page.get_by_text("seen_by_refresh").first.wait_for(timeout=15_000)
+    page.get_by_text("seen_by_refresh").first.wait_for(timeout=30_000)
     page.click("#live-switch")
     assert page.locator("#live-state").inner_text() == "Paused"
     page.context.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from api_help import Worker, opened, serving, settings_for
+from api_help import Worker
 from console_help import Visitor, visitor
 from flask import Flask
 from sqlalchemy import delete, select, update
@@ -21,6 +21,7 @@ from akount.hosted import policies
 from akount.hosted.gate import month_of
 from akount.hosted.policies import Policy, Strategy
 from akount.identity import access
+from akount.identity.names import OPERATOR, names
 from akount.kinds import QUEUES
 from akount.lifecycle import Runtime
 from akount.models import (
@@ -39,6 +40,7 @@ from akount.models import (
     WorkerProcess,
 )
 from akount.tasks import upkeep
+from fresh import settings_for
 from make import submitted
 from people import People, settle_in
 
@@ -49,18 +51,6 @@ LOST = "far-away/4026531836:7:1"
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, JOBS_PER_MINUTE="4")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +285,50 @@ def test_an_operator_sees_how_webhooks_go_and_not_what_opens_them(
     mallory = visitor(app, runtime.database, people.mallory.actor.tenant, Role.OWNER)
     assert "books.example.com" not in mallory.get("/admin/webhooks").text
     assert mallory.get(path).status_code == 404
+
+
+# --- names instead of ids ---
+
+
+def test_names_are_told_to_those_whom_they_concern(runtime: Runtime, people: People) -> None:
+    with runtime.database.transaction() as session:
+        operator = accounts.add_user(session, f"{uuid.uuid4()}@example.org", None, Role.OPERATOR)
+    ada, mallory = people.ada.actor, people.mallory.actor
+    ours = {f"user:{ada.user_id}": "ada@example.com", ada.name: "key ada", f"tenant:{ada.tenant_id}": "Ada & Co"}
+    theirs = {f"user:{mallory.user_id}": "mallory@example.net", mallory.name: "key mallory"}
+    theirs |= {f"tenant:{mallory.tenant_id}": "Mallory Ltd"}
+    refs = [*ours, *theirs, f"user:{operator.id}", "shell", "user:x", f"job:{uuid.uuid4()}", f"user:{uuid.uuid4()}", None]
+    with runtime.database.snapshot() as session:
+        assert names(session, ada, refs) == ours | {f"user:{operator.id}": OPERATOR}
+        assert names(session, mallory, refs) == theirs | {f"user:{operator.id}": OPERATOR}
+        assert names(session, people.otto.actor, refs) == ours | theirs | {f"user:{operator.id}": operator.email}
+        assert names(session, people.otto.actor, ["shell", None]) == {}
+
+
+def test_pages_say_who_it_was_and_not_who_runs_the_platform(app: Flask, runtime: Runtime, people: People) -> None:
+    otto, ada, mallory = (
+        visitor(app, runtime.database, who.actor.tenant, role)
+        for who, role in ((people.ada, Role.OPERATOR), (people.ada, Role.OWNER), (people.mallory, Role.OWNER))
+    )
+    tenant = people.ada.actor.tenant
+    otto.client.set_cookie("akount-tenant", str(tenant))  # so that it stands in their log too
+    asked = otto.post("/admin/operations", action="discard", tenant=str(tenant), code="encrypted", reason="of a test")
+    path, email = asked.headers["Location"], email_of(otto)
+    app.extensions["board"].forget(None)
+    for page in ("/admin/operations", path, "/admin/overview", "/admin/audit"):
+        body = otto.get(page).text.partition("<main")[2]
+        assert email in body, page
+        body = ada.get(page).text.partition("<main")[2]
+        assert (OPERATOR in body, email in body) == (True, False), page
+        assert email not in mallory.get(page).text, page
+    shown = otto.get("/admin/operations").text
+    assert f'title="{tenant}">Ada &amp; Co</strong>' in shown
+    assert str(tenant) not in shown.replace(f'title="{tenant}"', "")
+
+
+def email_of(who: Visitor) -> str:
+    """As the head of each page tells who looks."""
+    return who.get("/admin/access").text.partition('class="who"><summary>')[2].partition("<")[0]
 
 
 # --- workers and schedules ---

@@ -28,6 +28,9 @@ def lines(text: str) -> tuple[Line, ...]:
 class FakeReader:
     """A reader that says what it was told to say, and can be made to wait."""
 
+    pid: int | None = None
+    "it reads in this process"
+
     def __init__(self, says: Reading | Exception | None = None, words: str = "") -> None:
         self.says = says or reading()
         self.lines = lines(words)

@@ -22,6 +22,8 @@ with loading():
 
 
 class PatientReader:
+    pid = None
+
     def __init__(self, file: Path) -> None:
         self._file = file
         self._abandoned = False

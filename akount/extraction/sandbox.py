@@ -65,6 +65,13 @@ class Sandbox:
         self._models = models
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._ready = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process that holds the models, also from another thread; None: none does, and the next document waits for it."""
+        process = self._process
+        return process.pid if self._ready and process is not None and process.poll() is None else None
 
     def start(self) -> None:
         """Starts the reader and waits until its models are loaded. Raises Crashed."""
@@ -87,6 +94,7 @@ class Sandbox:
         if not ready:
             self.close()
             raise Crashed("The reader did not start.", code="reader_not_started")
+        self._ready = True
 
     def read(
         self, file: BinaryIO, media_type: str, report: Report = lambda _share: None, options: ReadingOptions = AS_ALWAYS
@@ -157,7 +165,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends the reader and whatever it is reading."""
-        process, self._process = self._process, None
+        process, self._process, self._ready = self._process, None, False
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 INSTALL := $(BIN)/pip install $(PIP_OPTIONS)
-# most tests wait for something, so more of them run than there are cores
-TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+# most tests wait for something, so more of them run than there are cores; compiled code is kept: many of them start interpreters
+TEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 RIVALS := .venv-bench
 BULLMQ := benchmarks/bullmq
 

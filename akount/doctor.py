@@ -9,7 +9,8 @@ from collections.abc import Callable
 from akount import antivirus, connections, db, vitals
 from akount.errors import AkountError, Unreadable
 from akount.extraction import confine
-from akount.extraction.sandbox import Limits, Sandbox
+from akount.extraction.sandbox import Limits
+from akount.extraction.tiers import TieredSandbox
 from akount.hosted import wire
 from akount.hosted.providers import PROVIDERS, configured
 from akount.hosted.refusals import NotAnswered
@@ -116,7 +117,7 @@ def _antivirus(settings: Settings) -> str:
 
 
 def _reader(settings: Settings) -> str:
-    sandbox = Sandbox(Limits.of(settings))
+    sandbox = TieredSandbox(Limits.of(settings))
     try:
         sandbox.start()
         with tempfile.TemporaryFile() as file:

@@ -15,7 +15,8 @@ from typing import Any
 
 from akount import intake
 from akount.errors import AkountError, UnsupportedType
-from akount.extraction.sandbox import Limits, Sandbox
+from akount.extraction.sandbox import Limits
+from akount.extraction.tiers import TieredSandbox
 from akount.kinds import DEFAULT_KIND, Kind, kind_named
 from akount.readings import FIELDS, Reading, reading_to_json
 
@@ -62,7 +63,7 @@ class Readers:
         self.count = count or min(MAX_READERS, os.cpu_count() or 1)
         self._limits = limits
         self._mine = threading.local()
-        self._all: list[Sandbox] = []
+        self._all: list[TieredSandbox] = []
 
     def __enter__(self) -> Readers:
         """Nothing starts before the first file."""
@@ -99,10 +100,10 @@ class Readers:
             return _refused(task, error.code, error.detail)
         return _answer(task, reading, time.monotonic() - started)
 
-    def _sandbox(self) -> Sandbox:
-        sandbox: Sandbox | None = getattr(self._mine, "sandbox", None)
+    def _sandbox(self) -> TieredSandbox:
+        sandbox: TieredSandbox | None = getattr(self._mine, "sandbox", None)
         if sandbox is None:
-            sandbox = self._mine.sandbox = Sandbox(self._limits)
+            sandbox = self._mine.sandbox = TieredSandbox(self._limits)
             self._all.append(sandbox)
         return sandbox
 

@@ -69,7 +69,7 @@ class Endpoint:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 endpoint.fetches += 1
-                endpoint.answer.wait(30)
+                endpoint.answer.wait(60)
                 body = json.dumps({"keys": endpoint.keys}).encode() if endpoint.body is None else endpoint.body
                 self.send_response(endpoint.status)
                 self.send_header("Location", "/elsewhere")

@@ -11,6 +11,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as profile
 
 import config
 from akount import db
@@ -20,6 +21,9 @@ from akount.processes import loading
 from akount.tasks.queues import hang_bells
 from people import People, settle_in
 from servers import Server, create_database, postgres_server, redis_server
+
+profile.register_profile("steady", deadline=None, derandomize=True, database=None)
+profile.load_profile("steady")  # the same examples in each run, however busy the machine; others: --hypothesis-profile=default
 
 _numbers = itertools.count()
 _redis_numbers = itertools.count()

@@ -251,7 +251,7 @@ class Foundry:
     def close(self) -> None:
         with contextlib.closing(self._process.stdout), contextlib.closing(self._process.stdin):  # type: ignore[type-var]
             pass
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 def serve() -> None:

@@ -32,8 +32,8 @@ import psutil
 import psycopg2
 import redis
 
-START_SECONDS = 20
-STOP_SECONDS = 20
+START_SECONDS = 60
+STOP_SECONDS = 60
 # Below the range the kernel hands to outgoing connections: nothing takes the port while the server is down.
 PORTS = range(20_000, 32_000)
 DATABASE_USER = "akount"
@@ -411,8 +411,9 @@ def _started(server: Server) -> Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that the kernel gives to no outgoing connection."""
-    for port in random.sample(PORTS, 100):
+    """A port that nobody listens on, that the kernel gives to no outgoing connection, and that no other worker of xdist picks."""
+    number, count = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    for port in random.sample(PORTS[int(number.removeprefix("gw")) :: int(count)], 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -1,17 +1,20 @@
 """The real thing for end-to-end tests: `python -m akount run` with web, workers and readers, on its own port and data."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
+from akount.kinds import KINDS
 from servers import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +44,8 @@ class Service:
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "akount", "run"]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
-        self.await_ready()
+        with left_behind_by_nobody(self.stop):
+            self.await_ready()
         credentials = json.loads((self.directory / "var" / "credentials.json").read_text())
         self.client = httpx.Client(
             base_url=self.address, headers={"Authorization": f"Bearer {credentials['api_key']}"}, timeout=60, **PLAIN
@@ -57,7 +61,7 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def await_ready(self) -> None:
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 120
         while time.monotonic() < ends:
             assert self.process.poll() is None, self.log.read_text()
             try:
@@ -68,7 +72,8 @@ class Service:
             time.sleep(0.1)
         else:
             raise AssertionError(self.log.read_text())
-        while time.monotonic() < ends and self.log.read_text().count("worker ready") < 2:
+        while self.log.read_text().count("worker ready") < 2:
+            assert time.monotonic() < ends, self.log.read_text()
             time.sleep(0.1)
 
     def stop(self) -> int:
@@ -88,6 +93,18 @@ class Service:
         except psutil.NoSuchProcess:
             return []
 
+    @contextlib.contextmanager
+    def asleep(self) -> Iterator[None]:
+        """With the workers stopped in their tracks, so that messages stay where they are."""
+        workers = [process for kind in KINDS.values() for process in self.workers(kind.queue)]
+        for process in workers:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in workers:
+                process.resume()
+
     def workers(self, queue: str) -> list[psutil.Process]:
         """The consumer of a queue and what it started."""
         consumers = [
@@ -103,7 +120,7 @@ class Service:
     def status(self, upload: dict[str, Any]) -> dict[str, Any]:
         return self.client.get(upload["statusUrl"]).json()
 
-    def result(self, upload: dict[str, Any], seconds: float = 90) -> dict[str, Any]:
+    def result(self, upload: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
         """The job when it is over."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
@@ -112,7 +129,7 @@ class Service:
                 return job
         raise AssertionError(f"no result in {seconds} s: {job}\n{self.log.read_text()[-4000:]}")
 
-    def await_status(self, upload: dict[str, Any], status: str, seconds: float = 30) -> dict[str, Any]:
+    def await_status(self, upload: dict[str, Any], status: str, seconds: float = 90) -> dict[str, Any]:
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             job = self.status(upload)
@@ -130,6 +147,16 @@ class Service:
             cursor = page["nextCursor"]
             if not cursor:
                 return found
+
+
+@contextlib.contextmanager
+def left_behind_by_nobody(stop: Callable[[], object]) -> Iterator[None]:
+    """What does not come up in time is stopped: the tests of others would find it, or Python would in the middle of them."""
+    try:
+        yield
+    except BaseException:
+        stop()
+        raise
 
 
 def plain_environment() -> dict[str, str]:

@@ -156,9 +156,9 @@ def test_a_running_job_that_is_cancelled_stops_being_read_and_writes_nothing(run
     pulse.start()
     worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, BILL.queue))
     worker.start()
-    assert reader.reading.wait(10)
+    assert reader.reading.wait(60)
     scans.cancel(runtime, people.ada.call, job.id)
-    worker.join(10)
+    worker.join(60)
     assert not worker.is_alive(), "the next beat stops the reading"
     pulse.stop()
     assert scans.find_job(runtime, people.ada.actor, job.id).status is JobStatus.CANCELLED

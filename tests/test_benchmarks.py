@@ -66,7 +66,7 @@ def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
         while not any("300" in words(one) for one in family):
             time.sleep(0.05)
             family = psutil.Process(crew.pids[0]).children(recursive=True)
-    assert psutil.wait_procs(family, 10)[1] == []
+    assert psutil.wait_procs(family, 60)[1] == []
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -89,7 +89,7 @@ def test_a_run_that_is_broken_off_leaves_nothing_behind(how: signal.Signals, cod
         run.send_signal(how)
         _out, said = run.communicate(timeout=60)
     assert (run.returncode, said) == (code, b"")
-    assert psutil.wait_procs(family, 20)[1] == []
+    assert psutil.wait_procs(family, 60)[1] == []
     assert not home.exists()
 
 

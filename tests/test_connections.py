@@ -14,7 +14,7 @@ from akount.connections import ERRORS, FAULTS, redis_client, redis_pool
 from conftest import make_settings
 from servers import Server, redis_server
 
-QUICK = 3
+QUICK = 10
 """Seconds; alone, the client would try for more than ten."""
 
 

@@ -284,7 +284,7 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
         started = time.monotonic()
         with database.snapshot() as reading:
             assert [t.name for t in reading.scalars(sa.select(Tenant))] == ["Before"]
-        assert time.monotonic() - started < 5, "the busy time-out is 30 s"
+        assert time.monotonic() - started < 20, "the busy time-out is 30 s"
 
 
 def test_a_writer_does_not_wait_for_a_reader(database: Database) -> None:
@@ -293,7 +293,7 @@ def test_a_writer_does_not_wait_for_a_reader(database: Database) -> None:
         started = time.monotonic()
         with database.transaction() as writing:
             writing.add(Tenant(name="Meanwhile"))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
 
 
 def test_foreign_keys_are_kept_on_both(database: Database) -> None:

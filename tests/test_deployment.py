@@ -159,7 +159,7 @@ def queue_server(tmp_path: Path) -> Iterator[redis.Redis]:
     yield client
     client.close()
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_redis_throws_nothing_away_and_forgets_nothing(queue_server: redis.Redis) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from akount import documents
 from akount.errors import Crashed, Invalid, NotFound, Unavailable, Unreadable
+from akount.extraction.engines import Loads
 from akount.extraction.sandbox import PNG, Limits, Sandbox, SharedSandbox
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document
@@ -143,7 +144,7 @@ def test_nothing_starts_before_it_is_asked_for() -> None:
 
 
 def test_what_is_no_picture_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox = Sandbox(Limits(), models=False)
+    sandbox = Sandbox(Limits(), Loads.STRUCTURE)
     for said in ({}, {"picture": "!"}, {"picture": "PGh0bWw+"}, {"picture": 7}):
         monkeypatch.setattr(sandbox, "_ask", lambda *_a, said=said: said)
         with pytest.raises(Crashed), io.BytesIO() as file:

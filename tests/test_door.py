@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from akount import intake, photos
 from akount.errors import Unreadable
+from akount.extraction.engines import Loads
 from akount.extraction.sandbox import Limits, Sandbox, SharedSandbox
 from akount.intake import HEAD, media_type
 from akount.lifecycle import Runtime, open_runtime
@@ -93,7 +94,7 @@ def opener() -> Iterator[SharedSandbox]:
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Sandbox]:
     """What a worker asks, without the models: none of these files gets as far as that."""
-    made = Sandbox(LIMITS, models=False)
+    made = Sandbox(LIMITS, Loads.TEXT)
     made.start()
     yield made
     made.close()

@@ -186,7 +186,7 @@ def test_a_key_goes_by_itself(shared: config.Settings, own_redis: Server) -> Non
 
 def await_return(limiter: Limiter, server: Server) -> None:
     """Until Redis counts again."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     with redis.Redis.from_url(server.url) as admin:
         while True:
             tenant = uuid.uuid4()
@@ -204,7 +204,7 @@ def test_with_redis_away_each_process_counts_for_itself_and_at_once(shared: conf
     started = time.monotonic()
     assert admitted(one, MALLORY, 1000) == LIMIT
     assert admitted(other, MALLORY, 1000) == LIMIT
-    assert time.monotonic() - started < 10, "not everybody pays the time-out"
+    assert time.monotonic() - started < 60, "not everybody pays the time-out: that would be 1,000 s"
     own_redis.start()
     for each in (one, other):
         await_return(each, own_redis)

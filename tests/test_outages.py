@@ -22,8 +22,8 @@ from akount.tasks.queues import Bell
 from conftest import make_settings, web_application
 from servers import Server, redis_server
 
-SOON = 3
-"""Seconds. The promise is 1.2; tried again after each time-out, or ten times, a question would take far longer."""
+SOON = 10
+"""Seconds. The promise is 1.2, on a machine that has nothing else to do; without a time-out it would be for ever."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def await_return(user: User) -> float:
     """Seconds until Redis did again what it was asked."""
     started = time.monotonic()
     while not user.ask():
-        assert time.monotonic() - started < LONGEST_PAUSE + 6, "it was not found again"
+        assert time.monotonic() - started < LONGEST_PAUSE + 30, "it was not found again"
         time.sleep(0.05)
     return time.monotonic() - started
 
@@ -215,7 +215,7 @@ def test_a_broken_connection_is_made_again_once_and_a_time_out_is_not_tried_agai
 def test_many_at_once_who_find_it_away_do_not_queue_up(hire: Callable[[config.Settings], User], tmp_path: Path) -> None:
     """Each of those who asked before it was known waits for one time-out; who comes later does not wait at all."""
     with contextlib.closing(Counting(hang_up=False)) as server, hired(hire, tmp_path, server.url) as user:
-        threads = [threading.Thread(target=user.ask) for _ in range(12)]
+        threads = [threading.Thread(target=user.ask) for _ in range(40)]  # in a line they would take twenty seconds
         started = time.monotonic()
         for thread in threads:
             thread.start()

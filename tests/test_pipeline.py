@@ -106,7 +106,7 @@ def stored_file(runtime: Runtime) -> Path:
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -246,7 +246,7 @@ def test_progress_is_seen_while_the_document_is_read(runtime: Runtime, people: P
         until(lambda: job_of(runtime, job_id).progress == 35)
         assert job_of(runtime, job_id).status is JobStatus.ACTIVE
         reader.hold.set()
-        worker.join(20)
+        worker.join(60)
     assert job_of(runtime, job_id).progress == 100
 
 
@@ -440,7 +440,7 @@ def test_a_worker_whose_lease_ran_out_writes_nothing(runtime: Runtime, people: P
                 ledger.cancel(session, job)
         before = everything_written(runtime)
         slow.hold.set()
-        worker.join(20)
+        worker.join(60)
     assert everything_written(runtime) == before
     completed = meanwhile == "another completed it"
     assert [r.number for r in rows(runtime, Record)] == ["A-17"] * completed
@@ -456,10 +456,10 @@ def test_a_worker_that_lost_its_job_stops_reading(runtime: Runtime, people: Peop
     with pulse_of(runtime, reader) as pulse:
         worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, BILL.queue))
         worker.start()
-        assert reader.reading.wait(20)
+        assert reader.reading.wait(60)
         lease_runs_out(runtime, job_id)
         pulse.progress(36)  # the next beat need not wait for a third of the lease
-        worker.join(10)
+        worker.join(60)
         assert not worker.is_alive(), "the pulse closes the reader"
     assert rows(runtime, Record) == []
 
@@ -478,7 +478,7 @@ def test_a_worker_that_finished_its_job_does_not_stop_the_reader(runtime: Runtim
     event.listen(Session, "after_commit", dawdle)
     try:
         worker.start()
-        worker.join(20)
+        worker.join(60)
     finally:
         event.remove(Session, "after_commit", dawdle)
     assert job_of(runtime, job_id).status is JobStatus.COMPLETED
@@ -493,11 +493,11 @@ def test_a_long_reading_keeps_its_lease(runtime: Runtime, people: People) -> Non
     with pulse_of(runtime, reader) as pulse:
         worker = threading.Thread(target=pipeline.process, args=(runtime, reader, pulse, BILL.queue))
         worker.start()
-        assert reader.reading.wait(20)
+        assert reader.reading.wait(60)
         leases: set[dt.datetime | None] = set()
         until(lambda: leases.add(job_of(runtime, job_id).lease_until) or len(leases) >= 3)  # type: ignore[func-returns-value]
         reader.hold.set()
-        worker.join(20)
+        worker.join(60)
     assert job_of(runtime, job_id).status is JobStatus.COMPLETED
 
 
@@ -514,7 +514,7 @@ def test_a_new_counterparty_of_several_jobs_at_once_is_made_once(runtime: Runtim
     for worker in workers:
         worker.start()
     for reader in readers:
-        assert reader.reading.wait(20)
+        assert reader.reading.wait(60)
     for reader in readers:
         reader.hold.set()
     for worker in workers:
@@ -543,6 +543,6 @@ def test_many_bells_at_once_read_a_document_once(runtime: Runtime, people: Peopl
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(20)
+        worker.join(60)
     assert reader.read_count == 1
     assert len(rows(runtime, Record)) == 1

@@ -213,7 +213,7 @@ def test_a_worker_and_a_sweeper_get_along_with_what_they_are_counted_for(databas
     def hold() -> None:
         with small.snapshot() as session:
             session.execute(sa.text("SELECT 1"))
-            both.wait(10)
+            both.wait(60)
 
     threads = [threading.Thread(target=hold) for _ in range(2)]
     for thread in threads:

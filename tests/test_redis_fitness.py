@@ -113,7 +113,7 @@ def test_a_redis_that_is_away_or_frozen_is_left_after_a_moment(settings: config.
             examine(settings)
         finally:
             server.thaw()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
     assert [(line["event"], line["error"]) for line in lines] == [(UNKNOWN, "ConnectionError"), (UNKNOWN, "TimeoutError")]
 
 

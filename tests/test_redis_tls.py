@@ -173,7 +173,7 @@ def test_a_server_that_never_finishes_the_handshake_is_left_after_one_time_out(t
         settings = settings_of(tmp_path, REDIS_URL=f"rediss://:x@127.0.0.1:{mute.getsockname()[1]}/0", REDIS_TLS_CA_FILE=ca_file)
         started = time.monotonic()
         refusal(settings)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         mute.settimeout(0.2)
         calls = 0
         with pytest.raises(TimeoutError):

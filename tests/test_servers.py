@@ -238,7 +238,7 @@ def test_a_server_goes_when_its_test_process_goes(start: str, end: signal.Signal
         assert tests.stdout is not None
         server = psutil.Process(int(tests.stdout.readline()))
         tests.send_signal(end)
-    assert psutil.wait_procs([server], 10)[1] == []
+    assert psutil.wait_procs([server], 60)[1] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
@@ -248,7 +248,7 @@ def test_what_a_test_starts_heeds_signals_also_where_the_suite_was_told_not_to(n
         pytest_configure()
         with subprocess.Popen(["sleep", "60"]) as started:
             started.send_signal(number)
-            assert started.wait(10) == -number
+            assert started.wait(60) == -number
     finally:
         signal.signal(number, before)
 

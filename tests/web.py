@@ -16,7 +16,7 @@ import psutil
 import config
 from people import Person
 from servers import free_port
-from service import PLAIN, ROOT
+from service import PLAIN, ROOT, left_behind_by_nobody
 
 MIB = 1 << 20
 
@@ -51,25 +51,34 @@ class Web:
             self.process = subprocess.Popen(command, cwd=ROOT, env=said, stdout=log, stderr=log, start_new_session=True)
 
     def __enter__(self) -> Self:
-        deadline = time.monotonic() + 40
+        with left_behind_by_nobody(self.stop):
+            self._await_ready()
+        return self
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + 90
         while True:
             assert self.process.poll() is None, self.log.read_text()
             try:
                 if self.get("/health/ready", {}).status_code == 200:
-                    return self
+                    return
             except httpx.TransportError:
                 pass
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """TERM, as an operator would."""
         family = [psutil.Process(self.process.pid), *self.workers()] if self.process.poll() is None else []
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.resume()
         self.process.terminate()
         try:
-            self.process.wait(35)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             for member in family:
                 member.kill()
@@ -99,6 +108,13 @@ class Web:
         """The lines of an event; gunicorn's own lines are no JSON."""
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
+
+    def await_limiter_back(self) -> None:
+        """Until each process that found Redis away has found it again; each says so once."""
+        deadline = time.monotonic() + 60
+        while not (away := len(self.said("limiter away"))) or len(self.said("limiter back")) != away:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
 
     def upload_head(self, person: Person, length: int) -> bytes:
         """How an upload begins that is sent by hand, with `upload_body`."""

@@ -19,6 +19,7 @@ from akount.kinds import KINDS
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Job, JobStatus
 from akount.tasks.queues import hang_bells
+from service import left_behind_by_nobody
 
 ROOT = Path(__file__).resolve().parent.parent
 QUEUE = KINDS["bill"].queue
@@ -52,15 +53,17 @@ class Consumer:
             )
 
     def __enter__(self) -> Self:
-        until(lambda: len(self.said("worker ready")) >= self.processes, self)
+        self.family: list[psutil.Process] = []
+        with left_behind_by_nobody(self.__exit__):
+            until(lambda: len(self.said("worker ready")) >= self.processes, self)
         self.family = psutil.Process(self.process.pid).children(recursive=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
-        _gone, alive = psutil.wait_procs(self.family, timeout=10)
+            self.process.wait(30)
+        _gone, alive = psutil.wait_procs(self.family, timeout=30)
         assert alive == []
 
     def finish(self) -> None:
@@ -85,7 +88,7 @@ class Consumer:
 
 
 def until(met: Callable[[], bool], worker: Consumer) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not met():
         assert worker.process.poll() is None or met(), worker.log.read_text()
         assert time.monotonic() < deadline, worker.log.read_text()

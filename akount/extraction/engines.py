@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -14,6 +15,21 @@ MAX_PIXELS = 60_000_000
 
 Report = Callable[[float], None]
 """Told the share of the work that is done, 0 to 1."""
+
+
+class Loads(enum.StrEnum):
+    """What a reader has in memory before it forks: the more, the dearer a fork."""
+
+    STRUCTURE = "structure"
+    "opens files, and looks how they are built"
+    TEXT = "text"
+    "reads what carries its words"
+    MODELS = "models"
+    "reads pictures as well"
+
+
+class NeedsModels(Exception):
+    """The next step is OCR, and the models for it are in another process."""
 
 
 class Engine(Protocol):
@@ -44,20 +60,27 @@ _TELLING = (
 )
 
 
-def local_engines(max_pages: int = MAX_PAGES, max_pixels: int = MAX_PIXELS) -> tuple[Engine, ...]:
-    """The engines that need nothing but this machine, in the order they are asked."""
+def local_engines(max_pages: int = MAX_PAGES, max_pixels: int = MAX_PIXELS, *, models: bool = True) -> tuple[Engine, ...]:
+    """The engines that need nothing but this machine, in the order they are asked. Without `models` OCR raises NeedsModels
+    where it would begin."""
     from akount.extraction.einvoice import EInvoice
     from akount.extraction.ocr import Ocr
     from akount.extraction.textlayer import TextLayer
 
-    return (EInvoice(), TextLayer(max_pages), Ocr(max_pages, max_pixels))
+    return (EInvoice(), TextLayer(max_pages), Ocr(max_pages, max_pixels, models=models))
 
 
 def read_source(
-    source: Source, report: Report = lambda _share: None, *, max_pages: int = MAX_PAGES, max_pixels: int = MAX_PIXELS
+    source: Source,
+    report: Report = lambda _share: None,
+    *,
+    max_pages: int = MAX_PAGES,
+    max_pixels: int = MAX_PIXELS,
+    models: bool = True,
 ) -> Reading:
-    """The best reading of the document by the local engines. Raises Unreadable when none found anything."""
-    engines = local_engines(max_pages, max_pixels)
+    """The best reading of the document by the local engines. Raises Unreadable when none found anything, and NeedsModels
+    without `models` when it is for OCR to say."""
+    engines = local_engines(max_pages, max_pixels, models=models)
     if source.options.ocr_only:
         engines = tuple(engine for engine in engines if engine.name == "ocr")
     return read_with(engines, source, report)
@@ -69,7 +92,7 @@ def read_with(engines: Sequence[Engine], source: Source, report: Report) -> Read
     Raises the most telling Unreadable when no engine found a value. A file that is not well (`encrypted`, too large)
     is not offered to the next engine.
     """
-    report = _only_forwards(report)
+    report = only_forwards(report)
     refusals: list[Refusal] = []
     errors: list[Unreadable] = []
     best: Reading | None = None
@@ -91,7 +114,7 @@ def read_with(engines: Sequence[Engine], source: Source, report: Report) -> Read
     return replace(cross_checked(best, source), refusals=tuple(refusals))
 
 
-def _only_forwards(report: Report) -> Report:
+def only_forwards(report: Report) -> Report:
     """The report, told only when there is progress: the next engine starts again at nothing."""
     told = 0.0
 
@@ -121,12 +144,19 @@ def cross_checked(reading: Reading, source: Source) -> Reading:
     return compare_with_pages(reading, source)
 
 
-def warm() -> None:
-    """Load the libraries, the tables and the OCR models once, so that a process forked from this one reads at once."""
-    from akount.extraction import copies, einvoice, fields, ocr, structure
+def warm(loads: Loads = Loads.MODELS) -> None:
+    """Load libraries, tables and models once, and read a specimen, so that a process forked from this one reads at once."""
+    from akount.extraction import structure
 
     structure.warm()
+    if loads is Loads.STRUCTURE:
+        return
+    from akount.extraction import copies, einvoice, fields, ocr, specimen
+
     einvoice.warm_for_pdfs()
     fields.warm()
-    copies.warm()
-    ocr.warm()
+    if loads is Loads.MODELS:
+        copies.warm()
+        ocr.warm()
+    for source in specimen.sources():
+        read_source(source, models=False)

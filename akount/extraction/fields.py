@@ -81,8 +81,7 @@ def warm() -> None:
 
     labels.vocabulary()
     money.currency_codes()
-    identifiers.is_iban("")
-    identifiers.is_vat_id("")
+    identifiers.warm()
 
 
 def _amount(sums: totals.Sums, name: str) -> Decimal | None:

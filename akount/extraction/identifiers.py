@@ -110,6 +110,15 @@ def _of_the_id(text: str) -> str:
     return text[: word.start()] if word else text
 
 
+def warm() -> None:
+    """Load the rules of every country."""
+    from stdnum.eu import vat
+
+    for country in ("CHE", *vat.MEMBER_STATES):
+        is_vat_id(f"{country.upper()}0")
+    is_iban("")
+
+
 def is_vat_id(number: str) -> bool:
     """Whether the check digits are right for the country in front."""
     from stdnum.ch import vat as swiss

@@ -11,6 +11,7 @@ from typing import Any
 
 from akount.errors import Unreadable
 from akount.extraction import pdf
+from akount.extraction.engines import NeedsModels
 from akount.extraction.fields import read_document
 from akount.extraction.images import open_images
 from akount.extraction.layout import Document, Page, Word
@@ -34,8 +35,9 @@ class Ocr:
     name = "ocr"
     version = "rapidocr-3"
 
-    def __init__(self, max_pages: int = 50, max_pixels: int = 60_000_000) -> None:
-        self.max_pages, self.max_pixels = max_pages, max_pixels
+    def __init__(self, max_pages: int = 50, max_pixels: int = 60_000_000, *, models: bool = True) -> None:
+        """Without `models` it raises NeedsModels when there is a picture to be read."""
+        self.max_pages, self.max_pixels, self.models = max_pages, max_pixels, models
 
     def read(self, source: Source, report: Callable[[float], None]) -> Reading:
         """The reading of all pages. Raises Unreadable: `empty_document`, `too_small`, `too_many_pixels`, `damaged`, …"""
@@ -54,6 +56,8 @@ class Ocr:
     def _pdf_pages(self, source: Source, report: Callable[[float], None]) -> list[Page]:
         """Pages with a text layer by their text, the others by OCR."""
         texts = read_pages(source, self.max_pages)
+        if not self.models and None in texts:
+            raise NeedsModels
         pages, scale = [], _scale(source)
         with pdf.open_pdf(source.data, self.max_pages) as document:
             for index, text in enumerate(texts):
@@ -70,6 +74,8 @@ class Ocr:
         for number, count, image in open_images(source, self.max_pages, self.max_pixels):
             if number > source.pages_of(count):
                 break
+            if not self.models:
+                raise NeedsModels
             pages.append(read_image(image, number, _scale(source)))
             report(number / source.pages_of(count))
         return pages

@@ -1,8 +1,8 @@
 """The process that reads: loads its libraries once, then forks a confined child for each document that it is handed.
 
-`python -m akount.extraction.reader FD PARENT MODELS` is started by sandbox.py and by nobody else. It talks over the socket
+`python -m akount.extraction.reader FD PARENT LOADS` is started by sandbox.py and by nobody else. It talks over the socket
 FD: a request brings a task, limits and two descriptors (the file, the pipe for the answer); the answer says how the child
-ended. A reader that is only to look (MODELS is 0) loads neither the models of OCR nor anything else that reads.
+ended. What it loads (engines.Loads) is what its children can do at once, and what each fork costs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from akount.errors import Unreadable
 from akount.extraction import confine, engines, pages, structure
+from akount.extraction.engines import Loads, NeedsModels
 from akount.processes import STOP_SIGNALS, die_with_parent, loading
 from akount.readings import ReadingOptions, Source, reading_to_json
 
@@ -33,20 +34,17 @@ def main() -> None:
     die_with_parent(int(sys.argv[2]))
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel, loads = socket.socket(fileno=int(sys.argv[1])), Loads(sys.argv[3])
     with loading():
         confine.warm()
-        if sys.argv[3] == "1":
-            engines.warm()
-        else:
-            structure.warm()
+        engines.warm(loads)
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     channel.send(b'{"ready": true}')
     while True:
         data, descriptors, _flags, _address = socket.recv_fds(channel, 4096, 2)
         if not data:
             return
-        request = {**json.loads(data), "mapped": mapped}
+        request = {**json.loads(data), "mapped": mapped, "models": loads is Loads.MODELS}
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             _child(parent, channel, request, *descriptors)
@@ -103,6 +101,8 @@ def _perform(request: dict[str, Any], file: int, say: Say) -> dict[str, Any]:
     data = os.pread(file, os.fstat(file).st_size, 0)
     try:
         return _TASKS[request["task"]](request, _source(data, request), say)
+    except NeedsModels:
+        return {"needs_models": True}
     except Unreadable as error:
         return {"error": {"sort": "unreadable", "code": error.code, "detail": error.detail}}
 
@@ -117,7 +117,8 @@ def _read(request: dict[str, Any], source: Source, say: Say) -> dict[str, Any]:
     def report(share: float) -> None:
         say({"progress": float(share)})
 
-    reading = engines.read_source(source, report, max_pages=int(request["max_pages"]), max_pixels=int(request["max_pixels"]))
+    limits = {name: int(request[name]) for name in ("max_pages", "max_pixels")}
+    reading = engines.read_source(source, report, **limits, models=request["models"])
     return {"reading": reading_to_json(reading)}
 
 

@@ -1,8 +1,8 @@
 """Opens a document in a child process that can be killed, so that no file can crash, hang or own a process of ours (S3).
 
-A worker starts one reader process (reader.py), which loads the heavy models once and forks one child for each
-document: a fork costs milliseconds, loading the models most of a second. The child sees one open file and one pipe.
-A web process has one, too, without the models: it looks at what comes in, and makes pictures of pages (SharedSandbox).
+A reader process (reader.py) loads what reads once and forks one child for each document: a fork costs milliseconds, loading
+the models of OCR most of a second. The child sees one open file and one pipe. A worker has two readers, with the models and
+without (tiers.py). A web process has one that looks at what comes in, and makes pictures of pages (SharedSandbox).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from akount.errors import AkountError, Crashed, OutOfMemory, TimedOut, Unavailable, Unreadable
 from akount.extraction.copies import Copy, copy_from_json
+from akount.extraction.engines import Loads, NeedsModels
 from akount.readings import AS_ALWAYS, Reading, ReadingOptions, clean_text, reading_from_json
 from config import Settings
 
@@ -60,9 +61,9 @@ class Sandbox:
 
     What its child is asked raises Unreadable, TimedOut, OutOfMemory or Crashed; the next call works all the same."""
 
-    def __init__(self, limits: Limits, *, models: bool = True) -> None:
+    def __init__(self, limits: Limits, loads: Loads = Loads.MODELS) -> None:
         self.limits = limits
-        self._models = models
+        self.loads = loads
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._ready = False
@@ -74,11 +75,16 @@ class Sandbox:
         return process.pid if self._ready and process is not None and process.poll() is None else None
 
     def start(self) -> None:
-        """Starts the reader and waits until its models are loaded. Raises Crashed."""
+        """Starts the reader and waits until it has loaded what it needs. Raises Crashed."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Starts the reader."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own program
-                [sys.executable, "-m", "akount.extraction.reader", str(theirs.fileno()), str(os.getpid()), str(int(self._models))],
+                [sys.executable, "-m", "akount.extraction.reader", str(theirs.fileno()), str(os.getpid()), self.loads],
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
                 cwd=ROOT,
@@ -86,9 +92,13 @@ class Sandbox:
                 stdout=subprocess.DEVNULL,
             )
         self._socket = ours
-        ours.settimeout(START_SECONDS)
+
+    def await_ready(self) -> None:
+        """Waits until the reader that was launched has loaded what it needs. Raises Crashed."""
+        assert self._socket is not None  # noqa: S101
+        self._socket.settimeout(START_SECONDS)
         try:
-            ready = ours.recv(1024)
+            ready = self._socket.recv(1024)
         except TimeoutError:
             ready = b""
         if not ready:
@@ -97,10 +107,19 @@ class Sandbox:
         self._ready = True
 
     def read(
-        self, file: BinaryIO, media_type: str, report: Report = lambda _share: None, options: ReadingOptions = AS_ALWAYS
+        self,
+        file: BinaryIO,
+        media_type: str,
+        report: Report = lambda _share: None,
+        options: ReadingOptions = AS_ALWAYS,
+        seconds: float | None = None,
     ) -> Reading:
-        """The reading of a file."""
-        said = self._ask({"task": "read", "options": asdict(options)}, file, media_type, self.limits, report)
+        """The reading of a file, in the seconds of the limits or in these. Raises NeedsModels when the reader has none and it
+        is for OCR to say."""
+        limits = self.limits if seconds is None else replace(self.limits, seconds=seconds)
+        said = self._ask({"task": "read", "options": asdict(options)}, file, media_type, limits, report)
+        if self.loads is not Loads.MODELS and said.get("needs_models") is True:
+            raise NeedsModels
         try:
             return reading_from_json(said.get("reading"))
         except ValueError as wrong:
@@ -213,11 +232,11 @@ class Sandbox:
 
 
 class SharedSandbox:
-    """A sandbox without models that the threads of a process share, one after the other. Its reader starts when it is first
+    """A sandbox that reads nothing, which the threads of a process share, one after the other. Its reader starts when it is first
     asked for, and again whenever it has died; once it is closed, never again."""
 
     def __init__(self, limits: Limits) -> None:
-        self._sandbox = Sandbox(limits, models=False)
+        self._sandbox = Sandbox(limits, Loads.STRUCTURE)
         self._turn = threading.Lock()
         self._closed = False
 
@@ -242,10 +261,12 @@ class SharedSandbox:
 
 
 def _environment() -> dict[str, str]:
-    """No secrets, no threads: nothing of ours but the language and the way to Python."""
+    """No secrets, no threads: nothing of ours but the language and the way to Python. Large pieces of memory come in large
+    pages where the kernel has them on request: a child of OCR then asks for a tenth as many."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "HOME", "VIRTUAL_ENV") if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"), "1")
-    return kept | threads | {"PYTHONDONTWRITEBYTECODE": "1"} if not os.access(ROOT, os.W_OK) else kept | threads
+    memory = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    return kept | threads | memory | ({} if os.access(ROOT, os.W_OK) else {"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def _heed(lines: list[bytes], said: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from huey.api import Task
 
 from akount import logs, pipeline, pools
 from akount.errors import Unavailable
-from akount.extraction.sandbox import Limits, Sandbox
+from akount.extraction.sandbox import Limits
+from akount.extraction.tiers import TieredSandbox
 from akount.lifecycle import CLOSE_SECONDS, Runtime, open_runtime
 from akount.tasks.queues import TASK
 from config import Settings
@@ -66,8 +67,8 @@ class Workbench:
         return self.runtime.shut_down(CLOSE_SECONDS) and not self.owing
 
 
-def _sandbox(settings: Settings) -> Sandbox:
-    sandbox = Sandbox(Limits.of(settings))
+def _sandbox(settings: Settings) -> TieredSandbox:
+    sandbox = TieredSandbox(Limits.of(settings))
     sandbox.start()
     return sandbox
 

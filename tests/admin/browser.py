@@ -54,7 +54,7 @@ def somebody(
 ) -> Any:
     """A page of somebody who has signed in by the form."""
     context = browser.new_context(base_url=address, java_script_enabled=script, color_scheme=theme, viewport=size or DESKTOP)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     page.add_init_script(VIOLATIONS)
     page.goto("/admin/sign-in")

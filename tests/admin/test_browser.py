@@ -161,11 +161,11 @@ def test_a_page_refreshes_itself_and_leaves_alone_what_somebody_does(
     page.goto("/admin/jobs?state=waiting")
     row = page.locator("tbody tr").first
     job_id = row.get_attribute("data-key")
-    with page.expect_response(lambda answer: "fragment=1" in answer.url, timeout=15_000):
+    with page.expect_response(lambda answer: "fragment=1" in answer.url, timeout=30_000):
         pass
     with runtime.database.transaction() as session:
         session.execute(update(Job).where(Job.id == uuid.UUID(job_id)).values(error_code="seen_by_refresh"))
-    page.get_by_text("seen_by_refresh").first.wait_for(timeout=15_000)
+    page.get_by_text("seen_by_refresh").first.wait_for(timeout=30_000)
     page.click("#live-switch")
     assert page.locator("#live-state").inner_text() == "Paused"
     page.context.close()

@@ -85,16 +85,16 @@ class Worker:
         thread = threading.Thread(target=self.process, args=[job_id])
         thread.start()
         try:
-            assert self.reader.reading.wait(10)
+            assert self.reader.reading.wait(60)
             yield
         finally:
             self.reader.hold.set()
-            thread.join(10)
+            thread.join(60)
 
     def stop(self) -> None:
         """Ends its thread."""
         self._pulse.stop()
-        self._pulse.join(5)
+        self._pulse.join(30)
 
 
 class Unread(io.BytesIO):

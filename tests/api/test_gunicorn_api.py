@@ -56,7 +56,7 @@ def refusal(settings: config.Settings, **environ: str) -> tuple[int, str]:
     """How a gunicorn that cannot serve ends, and all it says."""
     web = Web(settings, **environ)
     try:
-        return web.process.wait(30), web.log.read_text()
+        return web.process.wait(90), web.log.read_text()
     finally:
         web.process.kill()
 
@@ -100,7 +100,7 @@ def test_a_patient_question_is_answered_when_another_process_completes_the_job(w
         asked = waiting.submit(web.get, said["statusUrl"], people.ada.headers | {"Prefer": "wait=20"})
         time.sleep(0.3)
         with worker.at_work(uuid.UUID(said["jobId"])):
-            answer = asked.result(15)
+            answer = asked.result(30)
     assert answer.json()["status"] == "active"
     assert answer.headers["Preference-Applied"] == "wait=20"
 
@@ -171,8 +171,8 @@ def test_a_worker_that_is_killed_is_replaced(settings: config.Settings, people: 
     with Web(settings, WEB_PROCESSES="1") as web:
         (first,) = web.workers()
         first.kill()
-        first.wait(10)
-        deadline = time.monotonic() + 20
+        first.wait(30)
+        deadline = time.monotonic() + 60
         while not web.workers() or web.workers()[0].pid == first.pid:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -187,11 +187,11 @@ def test_a_worker_that_is_replaced_while_the_database_is_away_does_not_take_the_
             postgres.kill()
             (first,) = web.workers()
             first.kill()
-            first.wait(10)
-            assert eventually(lambda: web.get("/health/live", {}).status_code == 200, 40), web.log.read_text()
+            first.wait(30)
+            assert eventually(lambda: web.get("/health/live", {}).status_code == 200, 90), web.log.read_text()
             assert web.get("/health/ready", {}).json()["checks"]["database"] == "error"
             postgres.start()
-            assert eventually(lambda: web.get("/health/ready", {}).status_code == 200, 40), web.log.read_text()
+            assert eventually(lambda: web.get("/health/ready", {}).status_code == 200, 90), web.log.read_text()
             assert web.process.poll() is None
 
 

@@ -253,7 +253,7 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(people: People
     start, told = threading.Barrier(2), []
 
     def go(move: Any) -> None:
-        start.wait(10)
+        start.wait(60)
         try:
             told.append(move(runtime, people.ada.call, which).status)
         except Conflict as error:

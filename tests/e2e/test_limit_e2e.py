@@ -164,27 +164,16 @@ def test_redis_away_in_the_middle_stops_no_upload_and_the_limit_is_back_after_it
         time.sleep(3)
         own_redis.start() if trouble == "kill" else own_redis.thaw()
         back = time.monotonic()
-        await_all_back(web)
+        web.await_limiter_back()
         took = time.monotonic() - back
         stop.set()
         answers = [answer for each in stream for answer in each.result()]
         fresh = Counter(answer.status for answer in crowd.map(mallory.send, range(150)))
     counts = Counter(answer.status for answer in answers)
     assert set(counts) <= {202, 429}, counts
-    assert max(answer.seconds for answer in answers) < 10
-    assert took < LONGEST_PAUSE + 10
+    assert max(answer.seconds for answer in answers) < 30
+    assert took < LONGEST_PAUSE + 30
     assert fresh == {202: LIMIT, 429: 50}, "all processes count together again"
     assert kept(settings, database) == (counts[202] + LIMIT,) * 3
     slowest = max(answer.seconds for answer in answers)
     print(f"{trouble}: {dict(counts)}, the slowest {slowest:.2f} s, Redis found again after {took:.1f} s")
-
-
-def await_all_back(web: Web) -> None:
-    """Until each process that found Redis away has found it again; each says so once."""
-    deadline = time.monotonic() + 30
-    while True:
-        said = Counter(line["event"] for line in web.lines())
-        if said["limiter away"] and said["limiter away"] == said["limiter back"]:
-            break
-        assert time.monotonic() < deadline, said
-        time.sleep(0.1)

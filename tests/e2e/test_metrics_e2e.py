@@ -47,7 +47,7 @@ def scrape(url: str, headers: dict[str, str] = BEARER) -> Numbers:
     return Numbers(answer.text)
 
 
-def settled(ask: "Iterator[float]", wanted: float, seconds: float = 20) -> float:
+def settled(ask: "Iterator[float]", wanted: float, seconds: float = 60) -> float:
     """What a number comes to; it may lag behind an answer by a moment."""
     deadline = time.monotonic() + seconds
     while (found := next(ask)) != wanted and time.monotonic() < deadline:
@@ -81,7 +81,7 @@ def test_the_web_processes_count_together_also_when_one_was_killed(settings: con
 
 
 def await_answers(web: Web) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             if web.get("/health/live", {}).status_code == 200:
@@ -149,7 +149,7 @@ def listens(process: psutil.Process, port: int) -> bool:
     return any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in process.net_connections("tcp"))
 
 
-def await_port(port: int, seconds: float = 30) -> None:
+def await_port(port: int, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):

@@ -39,7 +39,7 @@ def test_a_busy_run_stops_in_order_with_zero(tmp_path: Path, number: signal.Sign
             *_, last = (line for line in coming if line)
             assert last == "retry: 2000" or '"completed"' in last
         assert service.process.wait(65) == 0, service.log.read_text()
-        _gone, alive = psutil.wait_procs(family, timeout=5)
+        _gone, alive = psutil.wait_procs(family, timeout=30)
         assert alive == []
     assert [line["part"] for line in said(service, "stopped") if "code" in line] == [
         "web",

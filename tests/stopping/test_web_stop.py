@@ -203,7 +203,7 @@ def test_a_request_that_hangs_in_a_frozen_database_is_cut_off_in_time(
             assert [ended(web, started) for web in webs.values()] == [1, 1, 1]
         finally:
             mortal.thaw()
-        assert all(isinstance(one.exception(10), httpx.TransportError) for one in asked)
+        assert all(isinstance(one.exception(60), httpx.TransportError) for one in asked)
         for web in webs.values():
             (cut,) = [line["cut_off"] for line in web.said("closed") if line["part"] == "requests"]
             assert cut >= 1
@@ -290,7 +290,7 @@ def test_a_worker_that_dies_while_the_database_is_away_is_replaced(
         mortal.stop()
         try:
             first.kill()
-            first.wait(10)
+            first.wait(30)
             until_answered(web, "/health/live", 200)
             until_answered(web, "/health/ready", 503)
             assert first.pid not in {worker.pid for worker in web.workers()}
@@ -301,7 +301,7 @@ def test_a_worker_that_dies_while_the_database_is_away_is_replaced(
 
 
 def until_answered(web: Web, path: str, status: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         assert web.process.poll() is None, web.log.read_text()
         try:

@@ -226,7 +226,7 @@ def test_a_frozen_database_does_not_hold_it_up(tmp_path: Path, mortal: Server, r
             finally:
                 mortal.thaw()
         if job_id is not None:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while job_of(runtime, job_id).status is JobStatus.ACTIVE:
                 assert time.monotonic() < deadline
                 upkeep.sweep(runtime)

@@ -15,7 +15,8 @@ import psutil
 
 from akount import intake
 from akount.errors import AkountError
-from akount.extraction.sandbox import Limits, Sandbox
+from akount.extraction.sandbox import Limits
+from akount.extraction.tiers import TieredSandbox
 from tools.reading.reads import cases
 
 
@@ -36,7 +37,7 @@ class _Peak:
                     continue
 
 
-def measure(sandbox: Sandbox, paths: list[Path]) -> list[float]:
+def measure(sandbox: TieredSandbox, paths: list[Path]) -> list[float]:
     """Seconds for each document that the sandbox can read."""
     found = []
     for path in paths:
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--most", type=int, default=40, help="documents of each set")
     told = parser.parse_args()
-    sandbox, peak = Sandbox(Limits(seconds=60)), _Peak()
+    sandbox, peak = TieredSandbox(Limits(seconds=60)), _Peak()
     sandbox.start()
     for folder in told.folders:
         seconds = sorted(measure(sandbox, [case.path for case in cases([folder])][: told.most]))

@@ -44,11 +44,15 @@ BEAT_TICK_SECONDS = 0.2
 
 
 class Reader(Protocol):
-    """What reads a document within limits: extraction.sandbox.Sandbox."""
+    """What reads a document within limits: extraction.tiers.TieredSandbox."""
 
     @property
-    def pid(self) -> int | None:
-        """The process that holds its models; None: none does, or it reads in this one."""
+    def pids(self) -> tuple[int, ...]:
+        """The processes that read for it; from another thread."""
+
+    @property
+    def models_loaded(self) -> bool:
+        """Whether it need not load them first; from another thread."""
 
     def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         """The reading. Raises Unreadable or OutOfBounds."""
@@ -116,9 +120,8 @@ class Pulse(threading.Thread):
             while self._pages and self._pages[0][0] < time.monotonic() - workers.LATELY_SECONDS:
                 self._pages.popleft()
             lately = sum(pages for _, pages in self._pages)
-        reader = self._reader.pid
-        memory = processes.resident(os.getpid(), *([reader] if reader else []))
-        return workers.Condition(memory, reader is not None, lately)
+        memory = processes.resident(os.getpid(), *self._reader.pids)
+        return workers.Condition(memory, self._reader.models_loaded, lately)
 
     def stop(self) -> None:
         """Ends the thread; the worker has stopped in order."""

@@ -22,7 +22,8 @@ with loading():
 
 
 class PatientReader:
-    pid = None
+    pids: tuple[int, ...] = ()
+    models_loaded = False
 
     def __init__(self, file: Path) -> None:
         self._file = file

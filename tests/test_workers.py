@@ -90,7 +90,7 @@ def test_a_worker_tells_of_its_reader_and_of_the_pages_of_the_last_minute(runtim
     reader = FakeReader()
     pulse = Pulse(runtime, reader, QUEUE)
     alone = pulse.condition()
-    reader.pid = os.getpid()
+    reader.pids, reader.models_loaded = (os.getpid(),), True
     for pages in (3, 4):
         pulse.count(pages)
     pulse._pages.appendleft((time.monotonic() - workers.LATELY_SECONDS - 1, 50))

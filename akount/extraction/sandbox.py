@@ -69,10 +69,15 @@ class Sandbox:
         self._ready = False
 
     @property
-    def pid(self) -> int | None:
-        """The process that holds the models, also from another thread; None: none does, and the next document waits for it."""
+    def pids(self) -> tuple[int, ...]:
+        """The reader process, once it has loaded what it needs; none: the next document waits for it. Also from another thread."""
         process = self._process
-        return process.pid if self._ready and process is not None and process.poll() is None else None
+        return (process.pid,) if self._ready and process is not None and process.poll() is None else ()
+
+    @property
+    def models_loaded(self) -> bool:
+        """Whether the models of OCR are."""
+        return self.loads is Loads.MODELS and bool(self.pids)
 
     def start(self) -> None:
         """Starts the reader and waits until it has loaded what it needs. Raises Crashed."""

@@ -104,18 +104,18 @@ def test_a_killed_child_is_a_crash_of_that_document_only(sandbox: Sandbox) -> No
 
 def test_a_killed_reader_is_started_again(sandbox: Sandbox) -> None:
     assert reads_well(sandbox)
-    assert sandbox.pid is not None
-    assert processes.resident(sandbox.pid) > 50 << 20, "the models are in it"
-    os.kill(sandbox.pid, signal.SIGKILL)
+    assert sandbox.models_loaded
+    assert processes.resident(*sandbox.pids) > 50 << 20, "the models are in it"
+    os.kill(sandbox._process.pid, signal.SIGKILL)
     sandbox._process.wait()
-    assert sandbox.pid is None
+    assert (sandbox.models_loaded, sandbox.pids) == (False, ())
     with XML.open("rb") as file:
         try:
             sandbox.read(file, "application/xml")
         except Crashed:
             file.seek(0)
     assert reads_well(sandbox)
-    assert sandbox.pid is not None
+    assert sandbox.models_loaded
 
 
 def test_a_frozen_reader_does_not_hang_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -406,8 +406,10 @@ def head() -> str:
 
 
 def schema_revision(database: Database) -> tuple[str | None, str]:
-    """The revision the database has and the one this program needs."""
+    """The revision the database has and the one this program needs. Alembic describes its table anew for each question: a
+    cache of statements would keep every one, and each look at our health would cost memory."""
     with _translated(), database.engine.connect() as connection:
+        connection.execution_options(compiled_cache=None)
         return MigrationContext.configure(connection).get_current_revision(), head()
 
 

@@ -25,9 +25,9 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Attempt, Decision, Document, Job, JobStatus, Record
 from akount.tasks import scan, upkeep
 from akount.tasks.queues import open_queue
-from conftest import make_settings, postgres_copy, redis_database
 from crashing import Death, Foundry, NthEffect, Trap, hang_patient_bells
 from fakes import FakeReader
+from fresh import make_settings, postgres_copy, redis_database
 from make import BILL, pdf, sent, submitted
 from people import People, settle_in
 from shared import empty, in_a_hurry

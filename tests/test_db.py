@@ -27,7 +27,7 @@ from akount import accounts, db
 from akount.db import Database, Exact, Instant
 from akount.errors import SettingsError, Unavailable
 from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant, User
-from conftest import postgres_copy
+from fresh import postgres_copy
 from servers import Server, create_database
 
 ROOT = Path(__file__).parent.parent
@@ -169,6 +169,17 @@ def test_a_newer_schema_is_refused_too(database: Database) -> None:
         session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SettingsError, match="at 9999"):
         db.require_head(database)
+
+
+def test_asking_for_the_revision_again_and_again_keeps_nothing(database: Database) -> None:
+    """Each look at our health asks for it."""
+    kept = database.engine._compiled_cache
+    assert kept is not None
+    database.ping()
+    before = len(kept)
+    for _ in range(5):
+        assert db.schema_revision(database) == (db.head(), db.head())
+    assert len(kept) == before > 0
 
 
 def test_two_migrations_at_once_make_one_schema(postgres: Server) -> None:

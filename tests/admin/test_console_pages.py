@@ -4,16 +4,13 @@ import gzip
 import html
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_help import opened, serving, settings_for
 from console_help import TOKEN, Visitor, questions
 from flask import Flask
 from sqlalchemy import select
 
-import config
 from akount import ledger, operations
 from akount.census import Board, Snapshot
 from akount.errors import Unavailable
@@ -25,23 +22,6 @@ from scene import HOSTILE, OPERATOR, OWNER, PASSWORD, Scene, set_up
 STATIC = Path(__file__).parent.parent.parent / "akount" / "admin" / "static"
 MOST_QUESTIONS = 6
 LISTS = ("/admin/overview", "/admin/queues", "/admin/jobs", "/admin/jobs?state=failed", "/admin/failures", "/admin/operations")
-
-
-@pytest.fixture(scope="module")
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
-    return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from api_help import Worker, opened, serving, settings_for
+from api_help import Worker
 from console_help import Visitor, visitor
 from flask import Flask
 from sqlalchemy import delete, select, update
@@ -39,6 +39,7 @@ from akount.models import (
     WorkerProcess,
 )
 from akount.tasks import upkeep
+from fresh import settings_for
 from make import submitted
 from people import People, settle_in
 
@@ -49,18 +50,6 @@ LOST = "far-away/4026531836:7:1"
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, JOBS_PER_MINUTE="4")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

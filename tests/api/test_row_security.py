@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from api_help import Worker, opened
+from api_help import Worker
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
 
@@ -14,7 +14,7 @@ from akount import accounts, db
 from akount.db import Database
 from akount.lifecycle import Runtime
 from akount.models import Attempt, Base, Counterparty, Document, Entity, Job, Record, RecordLine, Tenant
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, opened, postgres_copy
 from make import submitted
 from people import People, settle_in
 from servers import Server

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_help import DATABASES, Unread, opened, serving, settings_for
+from api_help import DATABASES, Unread
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Select, select
@@ -21,6 +21,7 @@ from akount.identity import keys
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Document, Entity, Job, Role
+from fresh import serving, settings_for
 from make import BILL, pdf
 from people import People, Person, key_with_role
 
@@ -33,18 +34,6 @@ each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, MAX_UPLOAD_BYTES=str(LIMIT))
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(autouse=True)

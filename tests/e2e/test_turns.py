@@ -20,7 +20,7 @@ from akount.kinds import KINDS
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document, Job, JobStatus, Pause
 from akount.tasks.queues import hang_bells
-from conftest import postgres_copy
+from fresh import postgres_copy
 from make import BILL, pdf, submitted
 from people import People, Person, settle_in
 from servers import Server, redis_server

@@ -437,6 +437,11 @@ class WorkerProcess(Base):
     "since when it is to take no more jobs, and end"
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
     "what it reads"
+    memory: Mapped[int | None] = mapped_column(BigInteger)
+    "bytes that it holds resident, with those that read for it; none of these three: it has not told yet"
+    models_loaded: Mapped[bool | None] = mapped_column(Boolean)
+    pages_lately: Mapped[int | None]
+    "that it read in the minute before it was seen"
 
 
 class Attempt(Base):

@@ -346,7 +346,11 @@ def crew(runtime: Runtime, people: People) -> uuid.UUID:
         workers.tell(session, "here/1:1:1", QUEUES[0], None)
         workers.tell(session, LOST, QUEUES[0], held.id)
         session.flush()
-        session.execute(update(WorkerProcess).where(WorkerProcess.name == "here/1:1:1").values(version="0.0.1"))
+        session.execute(
+            update(WorkerProcess)
+            .where(WorkerProcess.name == "here/1:1:1")
+            .values(version="0.0.1", memory=431 << 20, models_loaded=False, pages_lately=14)
+        )
         session.execute(update(WorkerProcess).where(WorkerProcess.name == LOST).values(seen_at=now() - dt.timedelta(minutes=5)))
         return held.id
 
@@ -356,6 +360,11 @@ def test_workers_are_seen_and_queues_that_nobody_serves(otto: Visitor, ada: Visi
     assert "here/1:1:1" in shown
     assert "not " in shown.partition("0.0.1")[2].partition("</td>")[0]
     assert "nobody" in shown.partition(QUEUES[1])[2].partition("</tr>")[0]
+    row = shown.partition("here/1:1:1")[2].partition("</tr>")[0]
+    assert "here, process 1" in row
+    assert ('num wide">14<' in row, "431 MiB" in row, "not loaded" in row) == (True, True, True)
+    whole = shown.partition("<tfoot>")[2].partition("</tfoot>")[0]
+    assert ('num">1<' in whole, "0 %" in whole, 'num wide">14<' in whole, "431 MiB" in whole) == (True, True, True, True)
     assert str(crew) in shown.partition("Lost workers")[2]
     assert ada.get("/admin/workers").status_code == 403
 

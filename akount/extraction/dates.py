@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from akount.extraction import countries
 from akount.extraction.layout import Cell, Document, plain
 from akount.readings import Box
 
@@ -49,7 +50,8 @@ _NAMED_FIRST = re.compile(
 )
 _YEAR_FIRST = re.compile(rf"(?<!\d)(?P<year>\d{{4}})[\s\-/.]{{1,2}}(?P<month>{_WORD})[\s\-/.]{{1,2}}(?P<day>\d{{1,2}})(?!\d)")
 
-_MONTH_FIRST_CURRENCIES = {"USD"}
+_MONTH_FIRST_CURRENCIES, _MONTH_FIRST_COUNTRIES = {"USD"}, {"US"}
+_AMERICAN = re.compile(r"\b[A-Z]{2} \d{5}(-\d{4})?\b|\bUSA\b|United States|\bEIN\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Date:
     end: int
     box: Box
     short_year: bool = False
+    guessed: bool = False
+    """Whether nothing on the page says which of the readings is meant, or what does disagrees."""
 
     @property
     def day(self) -> dt.date:
@@ -78,8 +82,8 @@ class Date:
 def dates(document: Document, currency: str | None = None) -> list[Date]:
     """Every date of the document in reading order, ambiguous ones put in order by the others and the currency."""
     found = [date for cell in document.cells for date in dates_in(cell)]
-    month_first = _prefers_month_first(found, document, currency)
-    return [_settled(date, month_first) for date in found]
+    month_first, sure = _prefers_month_first(found, document, currency)
+    return [_settled(date, month_first, sure) for date in found]
 
 
 def holds(cell: Cell, start: int, end: int) -> bool:
@@ -151,8 +155,8 @@ def _days(*parts: tuple[int, int, int]) -> tuple[dt.date, ...]:
     return tuple(dict.fromkeys(days))
 
 
-def _prefers_month_first(found: list[Date], document: Document, currency: str | None) -> bool:
-    """The habit of the document: dates that read one way only vote, then country words and currency decide."""
+def _prefers_month_first(found: list[Date], document: Document, currency: str | None) -> tuple[bool, bool]:
+    """The habit of the document, and whether it is known: dates that read one way only vote, then countries and currency."""
     votes: Counter[bool] = Counter()
     for date in found:
         match = _NUMERIC.fullmatch(date.text)
@@ -161,12 +165,16 @@ def _prefers_month_first(found: list[Date], document: Document, currency: str | 
             if first != second and max(first, second) > 12:
                 votes[second > 12] += 1
     if votes[True] != votes[False]:
-        return votes[True] > votes[False]
-    american = re.search(r"\b[A-Z]{2} \d{5}(-\d{4})?\b|\bUSA\b|United States|\bEIN\b", document.text) is not None
-    return american and (currency is None or currency in _MONTH_FIRST_CURRENCIES)
+        return votes[True] > votes[False], True
+    american = _AMERICAN.search(document.text) is not None
+    abroad = any(country not in _MONTH_FIRST_COUNTRIES for country in countries.votes(document))
+    dollars = currency is None or currency in _MONTH_FIRST_CURRENCIES
+    if american:
+        return dollars, dollars and not abroad
+    return False, abroad or not dollars
 
 
-def _settled(date: Date, month_first: bool) -> Date:
-    if date.certain or not month_first:
+def _settled(date: Date, month_first: bool, sure: bool) -> Date:
+    if date.certain:
         return date
-    return replace(date, readings=tuple(reversed(date.readings)))
+    return replace(date, readings=tuple(reversed(date.readings)) if month_first else date.readings, guessed=not sure)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from akount.extraction import (
     bands,
+    buyers,
     confidence,
     currencies,
     dates,
@@ -16,8 +17,8 @@ from akount.extraction import (
     labels,
     lines,
     money,
-    parties,
     roles,
+    sellers,
     suspicions,
     tills,
     totals,
@@ -112,10 +113,10 @@ def _add_dates(fields: dict[str, Value], document: Document, currency: str | Non
 
 
 def _add_parties(fields: dict[str, Value], document: Document, engine: str, items: list[lines.Item]) -> None:
-    buyer = parties.find_buyer(document)
-    seller = parties.find_seller(document, buyer, _cells_of(document, items))
-    if buyer is None and (items or not document.scanned):
-        buyer = parties.find_addressee(document, seller)
+    buyer = buyers.find_buyer(document)
+    seller = sellers.find_seller(document, buyer, _cells_of(document, items))
+    if buyer is None and not document.scanned:
+        buyer = buyers.find_addressee(document, seller)
     _add(fields, "buyer_name", buyer, document, engine)
     _add(fields, "seller_name", seller, document, engine)
     seller_id, buyer_id = identifiers.find_vat_ids(document, buyer)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from akount.extraction import labels
 from akount.extraction.dates import Date
+from akount.extraction.headings import heading_at
 from akount.extraction.layout import Cell, Document, plain
 from akount.readings import Box
 
@@ -46,6 +47,8 @@ def lead_of(best: float, rivals: Iterable[float]) -> float:
 
 # --- dates -------------------------------------------------------------------------------------------------------------
 
+_GUESS = 55
+"""How sure at most of a date that is the 3rd of April or the 4th of March, and nothing says which."""
 _FROM_WORDS = re.compile(r"(?:\b(?:vom|von|dated|of|du|del|d\.d\.|z dnia|af|den|from)\s*:?\s*)$", re.IGNORECASE)
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis|au|al|t/m|until|do)\s*\d|^\s*[-–—]\s*\w")
 _RANGE_BEFORE = re.compile(r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$")
@@ -57,7 +60,7 @@ def find_dates(document: Document, found: Sequence[Date]) -> tuple[FoundDate | N
     scored = [(date, *_date_role(document, date)) for date in found]
     issue = _issue_date(document, scored)
     due = max(((score, date) for date, role, score in scored if role == "due"), key=lambda one: one[0], default=None)
-    return issue, FoundDate(due[1], min(95, int(30 * due[0]))) if due else None
+    return issue, FoundDate(due[1], min(_GUESS if due[1].guessed else 95, int(30 * due[0]))) if due else None
 
 
 def _issue_date(document: Document, scored: Sequence[tuple[Date, str, float]]) -> FoundDate | None:
@@ -83,10 +86,10 @@ def _issue_date(document: Document, scored: Sequence[tuple[Date, str, float]]) -
     signals = {
         "lead": lead,
         "alone": float(len(worths) == 1),
-        "ambiguous": float(not chosen.certain),
+        "ambiguous": float(chosen.guessed),
         "short": float(chosen.short_year),
     }
-    return FoundDate(chosen, min(95, int(25 + 18 * best[0])), signals)
+    return FoundDate(chosen, min(_GUESS if chosen.guessed else 95, int(25 + 18 * best[0])), signals)
 
 
 def _date_role(document: Document, date: Date) -> tuple[str, float]:
@@ -218,7 +221,8 @@ def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dic
         if value is not None and not _is_date(other, value, taken):
             yield strength + 0.4, Found(value, other, other.span_box(0, len(value)), 95)
             return
-    for other in document.below(cell, reach=2.5, rows=3)[:1]:
+    heads_a_column = label.strength == labels.PLAIN and heading_at(document, cell.row)[0] is not None
+    for other in document.below(cell, reach=2.5, rows=3)[: 0 if heads_a_column else 1]:
         value = _leading_number(other.text)
         if value is not None and not _is_date(other, value, taken) and len(value) > 1:
             yield strength - 0.2, Found(value, other, other.span_box(0, len(value)), 90)

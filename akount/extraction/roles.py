@@ -153,7 +153,21 @@ def _part_over(heading: Cell, amount: Amount) -> str:
 
 def _ruling(found: Sequence[labels.Label]) -> labels.Label:
     """Of several labels in one text the one that says most: a total beats what it is the total of only as one phrase."""
-    order = ("rounding", "change", "tax", "net", "due", "total", "allowance", "charge", "prepaid", "subtotal", "tendered", "other")
+    order = (
+        "rounding",
+        "change",
+        "withheld",
+        "tax",
+        "net",
+        "due",
+        "total",
+        "allowance",
+        "charge",
+        "prepaid",
+        "subtotal",
+        "tendered",
+        "other",
+    )
     strong = [label for label in found if label.strength == labels.STRONG] or list(found)
     totals = [label for label in strong if label.role == "total"]
     if totals and found[0].role in ("total", "due"):

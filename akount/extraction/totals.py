@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import combinations
 
 from akount.extraction import labels
 from akount.extraction.headers import lead_of
@@ -23,6 +24,7 @@ _ROLE_WORTH = {
     "rounding": -2.5,
     "allowance": -2.0,
     "charge": -1.5,
+    "withheld": -2.5,
     "change": -2.5,
     "prepaid": -0.5,
     "other": -2.0,
@@ -109,8 +111,9 @@ def _score(
 ) -> None:
     values = {
         role: {one.amount.value for one in labelled if one.role == role}
-        for role in ("net", "tax", "tendered", "change", "subtotal", "total", "rounding")
+        for role in ("net", "tax", "tendered", "change", "subtotal", "total", "rounding", "charge")
     }
+    values["split"] = {a + b for a, b in combinations([one.amount.value for one in labelled if one.role == "tendered"][:8], 2)}
     values["taxes"] = {one.amount.value for one in labelled if one.role == "tax" and one.worth == 1 and one.amount.places == 2}
     largest = max((abs(value) for value, one in candidates.items() if not _is_elsewhere(one)), default=ZERO)
     for one in candidates.values():
@@ -178,7 +181,8 @@ def _score_arithmetic(
 ) -> None:
     value = one.value
     bases = values["net"] | values["subtotal"] | values["total"]
-    if any(value - tax in bases for tax in values["tax"] if tax):
+    extras = {ZERO} | values["charge"]
+    if any(value - tax - extra in bases for tax in values["tax"] if tax for extra in extras):
         one.score += 2.0
         one.reasons.add("net+tax")
     elif any(value - tax in candidates and plausible(value - tax, tax) for tax in values["tax"] if tax):
@@ -190,6 +194,9 @@ def _score_arithmetic(
     if any(given - value in values["change"] for given in values["tendered"] if given > value):
         one.score = max(one.score, 0.5) + 1.5
         one.reasons.add("cash-change")
+    elif value in values["split"]:
+        one.score += 2.0
+        one.reasons.add("tendered")
     elif value in values["tendered"]:
         one.score += 0.5
         one.reasons.add("tendered")
@@ -239,7 +246,9 @@ def _others(
         ]
         if places:
             found[name] = (abs(places[-1].amount.value) if name != "rounding" else places[-1].amount.value, places[-1].amount, 60)
-    rest = total - found["prepaid"][0] if "prepaid" in found else None
+    kept = [one.amount.value for one in labelled if one.role == "withheld" and one.worth == 1 and one.amount.looks_like_money]
+    paid = found["prepaid"][0] if "prepaid" in found else abs(kept[-1]) if kept else None
+    rest = total - paid if paid is not None else None
     due = [
         one
         for one in labelled
@@ -247,10 +256,9 @@ def _others(
         and (one.amount.looks_like_money or one.amount.value == total)
     ]
     due = [one for one in due if abs(one.amount.value) <= abs(total) + 1 and one.amount.places >= min(2, chosen[1].places)]
-    prepaid = found.get("prepaid")
     if due:
-        exact = prepaid is not None and any(one.amount.value == total - prepaid[0] for one in due)
-        place = next((one for one in due if prepaid is not None and one.amount.value == total - prepaid[0]), due[-1])
+        exact = any(one.amount.value == rest for one in due)
+        place = next((one for one in due if one.amount.value == rest), due[-1])
         found["amount_due"] = (place.amount.value, place.amount, 88 if exact or place.amount.value == total else 75)
     else:
         found["amount_due"] = (total, chosen[1], min(chosen[2], 65))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_help import opened, serving, settings_for
 from browser import chromium, listening, somebody
 from flask import Flask
 from sqlalchemy import select, update
@@ -18,6 +17,7 @@ from akount.db import now
 from akount.identity import keys
 from akount.lifecycle import Runtime
 from akount.models import Job, JobStatus, Login, Record, RecordStatus, Role, User, WorkerProcess
+from fresh import settings_for
 from scene import OPERATOR, OWNER, PASSWORD, VIEWER, Scene, set_up
 from ways import session_token
 
@@ -48,18 +48,6 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def settings(browser: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

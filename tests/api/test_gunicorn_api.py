@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_help import Worker, opened
+from api_help import Worker
 
 import config
 from akount import db
 from akount.lifecycle import Runtime
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, opened, postgres_copy
 from make import pdf
 from people import People, settle_in
 from servers import Server, create_database, postgres_server

@@ -15,7 +15,7 @@ import pytest
 import config
 from akount.db import Database
 from akount.models import Role
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from people import People, key_with_role, settle_in
 from servers import Server, redis_server
 from web import Web

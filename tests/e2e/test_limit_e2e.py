@@ -18,13 +18,13 @@ import config
 from akount.connections import LONGEST_PAUSE
 from akount.db import Database
 from akount.models import Document, Job
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from make import pdf
 from people import People, Person, settle_in
 from servers import Server, redis_server
 from web import Web
 
-SUBMISSIONS, LIMIT, AT_ONCE = 1000, 100, 32
+SUBMISSIONS, LIMIT, AT_ONCE = 400, 100, 32
 TEMPLATE = pdf("Invoice A-17")
 numbers = itertools.count()
 
@@ -112,7 +112,7 @@ def assert_never_more_than_the_limit(database: Database, person: Person) -> None
     assert min(distances, default=60) > 50
 
 
-def test_of_a_thousand_at_once_exactly_a_hundred_are_let_in(settings: config.Settings, database: Database, people: People) -> None:
+def test_of_four_hundred_exactly_a_hundred_are_let_in(settings: config.Settings, database: Database, people: People) -> None:
     with (
         Web(settings, WEB_PROCESSES="4") as web,
         sending(web, people.ada, people.mallory) as (ada, mallory),

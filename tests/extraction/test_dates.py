@@ -61,3 +61,20 @@ def test_an_american_address_and_the_dollar_settle_it_too() -> None:
 
 def test_with_points_the_day_comes_first() -> None:
     assert numeric("03", "04", "2024", ".") == (dt.date(2024, 4, 3),)
+
+
+@pytest.mark.parametrize(
+    ("about", "currency", "day", "guessed"),
+    [
+        ("Portland, ME 04101", "USD", dt.date(2024, 3, 4), False),
+        ("Portland, ME 04101", "EUR", dt.date(2024, 4, 3), True),
+        ("Portland, ME 04101 Tel. +49 421 555123", "EUR", dt.date(2024, 4, 3), True),
+        ("Tel. +49 421 555123", "EUR", dt.date(2024, 4, 3), False),
+        ("Paid 28/02/2024 Portland, ME 04101", "USD", dt.date(2024, 4, 3), False),
+        ("no word for any country", "USD", dt.date(2024, 4, 3), True),
+        ("no word for any country", "GBP", dt.date(2024, 4, 3), False),
+    ],
+)
+def test_day_or_month_first_is_a_guess_where_nothing_says_it(about: str, currency: str, day: dt.date, guessed: bool) -> None:
+    found = dates(document(about, "Date 03/04/2024"), currency)[-1]
+    assert (found.day, found.guessed) == (day, guessed)

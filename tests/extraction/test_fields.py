@@ -279,3 +279,21 @@ def test_an_address_in_the_window_is_not_the_seller_at_the_foot() -> None:
         (60, 54, "Leeds LS1 4AP"),
     )
     assert values(reading, "seller_name", "buyer_name") == ("Northern Lights Ltd", "Quiet Rooms LLP")
+
+
+def test_tax_that_is_kept_back_is_not_paid_and_the_total_stays() -> None:
+    reading = printed(
+        (60, 6, "Base imponible"), (470, 6, "1.000,00 €"), (60, 7, "IVA 21%"), (470, 7, "210,00 €"), (60, 8, "Total factura"),
+        (470, 8, "1.210,00 €"), (60, 9, "Retención IRPF 15%"), (470, 9, "-150,00 €"),
+        (60, 10, "Total a pagar"), (470, 10, "1.060,00 €"),
+    )  # fmt: skip
+    assert values(reading, "net", "tax", "total", "amount_due") == tuple(map(Decimal, ("1000", "210", "1210", "1060")))
+
+
+def test_a_tip_belongs_to_the_total_and_two_cards_pay_it() -> None:
+    reading = printed(
+        (60, 6, "Subtotal"), (470, 6, "$90.00"), (60, 7, "Sales tax"), (470, 7, "$8.10"), (60, 8, "Tip"), (470, 8, "$15.00"),
+        (60, 9, "Total paid"), (470, 9, "$113.10"), (60, 10, "Visa XXXX1881"), (470, 10, "$33.10"), (60, 11, "Mastercard XXXX4444"),
+        (470, 11, "$80.00"),
+    )  # fmt: skip
+    assert values(reading, "total") == (Decimal("113.10"),)

@@ -6,10 +6,11 @@
 import random
 from typing import Any
 
-from tools.documents import apart, letters, services, trades
+from tools.documents import apart, letters, services, taxes, trades
 from tools.documents.facts import Facts
 from tools.documents.layouts import Drawing
 from tools.documents.pieces import Sort
+from tools.documents.placements import placed
 from tools.documents.sheet import Sheet
 
 ENGLISH, EUROPE = ("US", "GB", "IE", "AU"), ("DE", "AT", "FR", "BE", "ES", "IT", "NL", "PT", "PL", "SE", "DK", "FI", "IE")
@@ -32,12 +33,27 @@ SORTS: Sorts = {
     "cloud": (services.cloud, ("IE", "GB", "AU")),
     "rail": (services.rail, ("GB", "US", "IE")),
     "polish": (services.polish, ("PL",)),
+    "right_window": (placed("right", "window"), ("DE", "GB", "SE", "PL")),
+    "apart_facing": (placed("apart", "facing"), ("FR", "IT", "US")),
+    "logo_window": (placed("logo", "window"), ("DE", "GB", "IT", "DK")),
+    "foot_facing": (placed("foot", "facing"), ("FR", "DE", "IE")),
+    "left_level": (placed("left", "level"), ("GB", "ES", "DE")),
+    "left_low": (placed("left", "low"), ("US", "FR", "NL")),
+    "withheld": (taxes.withheld, ("ES", "IT")),
+    "converted": (taxes.converted, ("GB", "US", "DE", "NL")),
+    "table_bill": (taxes.table_bill, ("US", "GB")),
 }
 APART: Sorts = {
     "part_payment": (apart.part_payment, ("DE", "AT")),
     "timesheet": (apart.timesheet, ("GB", "US", "AU", "IE")),
     "nordic": (apart.nordic, ("SE", "DK", "NO", "FI")),
     "boutique": (apart.boutique, ("FR", "NL", "IT", "ES", "DE")),
+    "sidebar_window": (placed("sidebar", "window"), ("AT", "NL", "FI")),
+    "centre_low": (placed("centre", "low"), ("BE", "AU", "NO", "PT")),
+    "logo_facing": (placed("logo", "facing"), ("BE", "AT", "ES")),
+    "apart_window": (placed("apart", "window"), ("NL", "IE", "PT", "PL")),
+    "foot_window": (placed("foot", "window"), ("AT", "US", "SE", "NO")),
+    "centre_level": (placed("centre", "facing"), ("CH", "AU", "FI")),
 }
 
 

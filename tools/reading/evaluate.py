@@ -216,8 +216,8 @@ def generated() -> list[Path]:
         write_printed(OUT / "printed", 360, 2, scanned=False)
         write_printed(OUT / "scanned", 60, 2, scanned=True)
         write_tills(OUT / "tills", 72, 2)
-        write_sorts(OUT / "sorts", SORTS, 204, 3)
-        write_sorts(OUT / "apart", APART, 80, 3)
+        write_sorts(OUT / "sorts", SORTS, 312, 3)
+        write_sorts(OUT / "apart", APART, 200, 3)
     return [OUT / name for name in GENERATED]
 
 

@@ -92,13 +92,13 @@ def _prepare(keep: Path | None) -> None:
     keep.mkdir(parents=True, exist_ok=True)
     fresh = ocr.read_image
 
-    def kept(image: Any, number: int) -> Page:
+    def kept(image: Any, number: int, scale: float = 1.0) -> Page:
         global _extra_seconds  # noqa: PLW0603 - one process reads one document at a time
-        key = hashlib.sha256(repr((image.size, number)).encode() + image.tobytes()).hexdigest()
+        key = hashlib.sha256(repr((image.size, number, scale)).encode() + image.tobytes()).hexdigest()
         path = keep / f"{key}.pickle"
         if not path.exists():
             started = time.process_time()
-            page = fresh(image, number)
+            page = fresh(image, number, scale)
             path.write_bytes(pickle.dumps((page, time.process_time() - started)))
             return page
         page, seconds = pickle.loads(path.read_bytes())

@@ -57,6 +57,19 @@ def paths(scene: Scene, runtime: Runtime) -> list[str]:
     return [*LISTS, *(f"/admin/{one}" for one in (*ones, *asking))]
 
 
+def test_a_cause_shows_when_it_struck_as_a_chart_and_in_figures(otto: Visitor, scene: Scene, runtime: Runtime) -> None:
+    with runtime.database.snapshot() as session:
+        dead = session.get_one(Job, scene.dead[0])
+    lately = otto.get("/admin/failures").text.partition(f'href="/admin/failures/{dead.fingerprint}"')[2].partition("</tr>")[0]
+    assert re.search(r'class="k2" d="M\d', lately)
+    assert "in an hour" in lately
+    whole = otto.get(f"/admin/failures/{dead.fingerprint}").text
+    assert 'class="b2' in whole
+    rows = whole.partition("As a table")[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    figures = [int(number) for number in re.findall(r'class="num">(\d+)<', rows)]
+    assert (len(figures), sum(figures) > 0) == (24, True)
+
+
 def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With the snapshot that all who look share: it costs its five once every few seconds, which do not pass meanwhile."""
     monkeypatch.setattr("akount.census.time", SimpleNamespace(monotonic=lambda: 0.0))

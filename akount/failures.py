@@ -29,6 +29,7 @@ PROBE = 10
 NOTE_LENGTH = 2000
 LONGEST_MUTE = dt.timedelta(days=90)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
+HOURS = 24
 PIVOT = {"hour": HOUR, "day": DAY, "week": WEEK}
 """The columns of the pivot: how long ago."""
 
@@ -95,6 +96,24 @@ def groups(session: Session, tenant_id: uuid.UUID | None, *, queue: str | None =
     samples, notes = _samples(session, rows), _notes(session, tenant_id, [row.fingerprint for row in rows])
     made = tuple(_group(row, samples[row.fingerprint], notes.get(row.fingerprint)) for row in rows if row.fingerprint in samples)
     return Groups(made, len(found) > MOST_GROUPS or sum(row.jobs for row in found) >= CAP)
+
+
+def by_hour(
+    session: Session, tenant_id: uuid.UUID | None, *, queue: str | None = None, fingerprint: str | None = None
+) -> tuple[list[dt.datetime], dict[str, list[int]]]:
+    """How many dead letters of each cause failed in each of the last HOURS hours, with when each began, the oldest first; the
+    last hour is not over. One question, of the latest CAP."""
+    last = now().replace(minute=0, second=0, microsecond=0)
+    begins = [last - HOUR * ago for ago in range(HOURS)]
+    meant = DeadLetters(tenant_id=tenant_id, queue=queue, fingerprint=fingerprint, since=begins[-1])
+    hour = case(*((Job.finished_at >= begin, ago) for ago, begin in enumerate(begins)), else_=HOURS - 1).label("hour")
+    latest = select(Job.fingerprint, hour).where(meant.where(), Job.fingerprint.is_not(None))
+    latest_few = latest.order_by(Job.finished_at.desc()).limit(CAP).subquery()
+    count = select(latest_few.c.fingerprint, latest_few.c.hour, func.count()).group_by(latest_few.c.fingerprint, latest_few.c.hour)
+    found: dict[str, list[int]] = {}
+    for name, ago, number in session.execute(count):
+        found.setdefault(name, [0] * HOURS)[HOURS - 1 - ago] = number
+    return begins[::-1], found
 
 
 def group(session: Session, tenant_id: uuid.UUID | None, fingerprint: str) -> Group:

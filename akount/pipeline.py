@@ -7,9 +7,11 @@ again, and the worker lives on.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from akount import backlog, drafts, ledger, lessons, logs, metrics, webhooks, workers
+from akount import backlog, drafts, ledger, lessons, logs, metrics, processes, webhooks, workers
 from akount.db import now
 from akount.errors import AkountError, Unreadable
 from akount.extraction.copies import Copy
@@ -42,7 +44,15 @@ BEAT_TICK_SECONDS = 0.2
 
 
 class Reader(Protocol):
-    """What reads a document within limits: extraction.sandbox.Sandbox."""
+    """What reads a document within limits: extraction.tiers.TieredSandbox."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that read for it; from another thread."""
+
+    @property
+    def models_loaded(self) -> bool:
+        """Whether it need not load them first; from another thread."""
 
     def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         """The reading. Raises Unreadable or OutOfBounds."""
@@ -73,6 +83,7 @@ class Pulse(threading.Thread):
         self._change = threading.Condition()
         self._held: Claim | None = None
         self._progress = 0
+        self._pages: deque[tuple[float, int]] = deque()
         self._ending = False
         self.draining = False
         "somebody has asked this worker to take no more jobs, and to end"
@@ -97,6 +108,20 @@ class Pulse(threading.Thread):
     def progress(self, percent: int) -> None:
         """How far the job in hand is, 0-100; written with the next beat."""
         self._progress = percent
+
+    def count(self, pages: int) -> None:
+        """So many pages were read just now."""
+        with self._change:
+            self._pages.append((time.monotonic(), pages))
+
+    def condition(self) -> workers.Condition:
+        """How this worker is at this instant."""
+        with self._change:
+            while self._pages and self._pages[0][0] < time.monotonic() - workers.LATELY_SECONDS:
+                self._pages.popleft()
+            lately = sum(pages for _, pages in self._pages)
+        memory = processes.resident(os.getpid(), *self._reader.pids)
+        return workers.Condition(memory, self._reader.models_loaded, lately)
 
     def stop(self) -> None:
         """Ends the thread; the worker has stopped in order."""
@@ -124,9 +149,9 @@ class Pulse(threading.Thread):
         if self._queue is None or time.monotonic() - self._told < workers.TELL_SECONDS:
             return
         self._told = time.monotonic()
-        held = self._held
+        held, condition = self._held, self.condition()
         with suppress(AkountError), self._runtime.database.transaction() as session:
-            self.draining = workers.tell(session, self._name, self._queue, held.job_id if held else None)
+            self.draining = workers.tell(session, self._name, self._queue, held.job_id if held else None, condition)
 
     def _keep(self, held: Claim) -> None:
         lease = self._runtime.settings.lease_seconds
@@ -275,6 +300,7 @@ def _read(reader: Reader, pulse: Pulse, case: Case, options: ReadingOptions) -> 
         )
     except Unreadable as error:
         return error
+    pulse.count(reading.pages)
     metrics.read(reading.engine, tuple(refusal.engine for refusal in reading.refusals))
     return reading
 

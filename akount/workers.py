@@ -6,7 +6,7 @@ import datetime as dt
 import enum
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -21,6 +21,8 @@ from akount.models import Job, JobStatus, WorkerProcess
 TELL_SECONDS = 5
 STALE_AFTER = dt.timedelta(seconds=30)
 LOST_AFTER = dt.timedelta(seconds=90)
+LATELY_SECONDS = 60
+"""Pages are told by the minute."""
 FORGET_AFTER = dt.timedelta(days=1)
 MOST_SEATS = 500
 """So many workers are shown, the newest."""
@@ -35,12 +37,22 @@ class Pulse(enum.StrEnum):
     STOPPED = "stopped"
 
 
-def tell(session: Session, name: str, queue: str, job_id: uuid.UUID | None) -> bool:
-    """The worker lives and does this; the first time it is written down. Answers whether it is to take no more jobs."""
-    known = update(WorkerProcess).where(WorkerProcess.name == name).values(seen_at=now(), job_id=job_id)
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a worker is, as it tells with each beat: the columns of the same names."""
+
+    memory: int
+    models_loaded: bool
+    pages_lately: int
+
+
+def tell(session: Session, name: str, queue: str, job_id: uuid.UUID | None, condition: Condition | None = None) -> bool:
+    """The worker lives, does this and is so; the first time it is written down. Answers whether it is to take no more jobs."""
+    told = {"job_id": job_id, **(asdict(condition) if condition else {})}
+    known = update(WorkerProcess).where(WorkerProcess.name == name).values(seen_at=now(), **told)
     found = session.execute(known.returning(WorkerProcess.drain_at)).one_or_none()
     if found is None:
-        session.add(WorkerProcess(name=name, queue=queue, version=__version__, job_id=job_id))
+        session.add(WorkerProcess(name=name, queue=queue, version=__version__, **told))
     return found is not None and found.drain_at is not None
 
 

@@ -26,7 +26,7 @@ import psutil
 from akount import db, logs
 from akount.lifecycle import open_runtime
 from akount.tasks.queues import hang_bells
-from conftest import make_settings
+from fresh import make_settings
 from make import submitted
 from people import settle_in
 from servers import create_database, free_port, postgres_server, redis_server

@@ -30,7 +30,7 @@ from akount.lifecycle import open_runtime
 from akount.models import Role
 from akount.tasks import upkeep
 from benchmarks import filling
-from conftest import make_settings
+from fresh import make_settings
 from servers import create_database, postgres_server
 from ways import session_token
 from web import Web

@@ -28,6 +28,10 @@ def lines(text: str) -> tuple[Line, ...]:
 class FakeReader:
     """A reader that says what it was told to say, and can be made to wait."""
 
+    pids: tuple[int, ...] = ()
+    "it reads in this process"
+    models_loaded = False
+
     def __init__(self, says: Reading | Exception | None = None, words: str = "") -> None:
         self.says = says or reading()
         self.lines = lines(words)

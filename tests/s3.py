@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import config
-from conftest import make_settings
+from fresh import make_settings
 
 
 @dataclass(frozen=True)

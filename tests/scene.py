@@ -243,5 +243,8 @@ def _workers(session) -> None:
                 version=__version__,
                 started_at=now() - dt.timedelta(hours=5 + number),
                 seen_at=now() - dt.timedelta(seconds=200 if number == 3 else 2),
+                memory=(412 + 9 * number) << 20,
+                models_loaded=True,
+                pages_lately=31 - 4 * number,
             )
         )

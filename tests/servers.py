@@ -410,6 +410,18 @@ def _started(server: Server) -> Server:
     return server
 
 
+def hear_signals() -> None:
+    """Signals as they are in a terminal: a shell without job control ignores INT and QUIT for what it sends to the background,
+    and with us every server and worker of a test would."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 def free_port() -> int:
     """A port that nobody listens on, that the kernel gives to no outgoing connection, and that no other worker of xdist picks."""
     number, count = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")

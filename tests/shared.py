@@ -32,7 +32,7 @@ from akount.models import (
     Webhook,
     WorkerProcess,
 )
-from conftest import postgres_copy, sqlite_copy
+from fresh import postgres_copy, sqlite_copy
 
 WORK: tuple[type[Base], ...] = (
     Alert,

@@ -22,6 +22,9 @@ with loading():
 
 
 class PatientReader:
+    pids: tuple[int, ...] = ()
+    models_loaded = False
+
     def __init__(self, file: Path) -> None:
         self._file = file
         self._abandoned = False

@@ -15,7 +15,7 @@ from akount import antivirus
 from akount.antivirus import AntivirusAway, Infected
 from akount.lifecycle import Runtime
 from clamd import EICAR, Clamd
-from conftest import make_settings
+from fresh import make_settings
 from make import pdf, sent
 from people import People
 from servers import free_port

@@ -16,11 +16,10 @@ from akount import accounts, bulk
 from akount.backlog import Priority
 from akount.bulk import Client, entries
 from akount.cli import cli
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.models import Job
 from akount.plans import Plan
-from akount.tasks.queues import hang_bells
-from conftest import make_settings, web_application
+from fresh import opened, settings_for, web_application
 from make import BILL, pdf
 from people import People, settle_in
 
@@ -32,7 +31,7 @@ def packed(path: Path, files: dict[str, bytes], **more: Any) -> Path:
     return path
 
 
-def opened(found: Iterator[bulk.Entry]) -> dict[str, bytes | str]:
+def unpacked(found: Iterator[bulk.Entry]) -> dict[str, bytes | str]:
     """Name → content, or why there is none."""
     said: dict[str, bytes | str] = {}
     for entry in found:
@@ -53,7 +52,7 @@ def test_files_folders_and_archives_are_gone_through(tmp_path: Path) -> None:
     (tmp_path / "folder" / ".hidden").write_bytes(b"x")
     (tmp_path / "a.pdf").write_bytes(b"a")
     archive = packed(tmp_path / "c.zip", {"c.pdf": b"c", "../../etc/d.pdf": b"d", "sub\\e.pdf": b"e", "__MACOSX/c.pdf": b"x"})
-    found = opened(entries([tmp_path / "a.pdf", tmp_path / "folder", archive, tmp_path / "none.pdf"]))
+    found = unpacked(entries([tmp_path / "a.pdf", tmp_path / "folder", archive, tmp_path / "none.pdf"]))
     assert found == {
         "a.pdf": b"a",
         "b.pdf": b"b",
@@ -68,35 +67,31 @@ def test_a_bomb_costs_no_more_than_one_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(bulk, "LARGEST", 100_000)
     bomb = packed(tmp_path / "bomb.zip", {"small.pdf": b"small", "bomb.pdf": bytes(5_000_000)})
     assert bomb.stat().st_size < 10_000
-    assert opened(entries([bomb])) == {"small.pdf": b"small", "bomb.pdf": "It unpacks to more than is allowed."}
+    assert unpacked(entries([bomb])) == {"small.pdf": b"small", "bomb.pdf": "It unpacks to more than is allowed."}
 
 
 def test_all_archives_together_are_bounded_and_so_is_their_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = packed(tmp_path / "many.zip", {f"{n}.pdf": bytes(1000) for n in range(5)})
     monkeypatch.setattr(bulk.Budget, "__init__", lambda self: setattr(self, "left", 2500))
-    said = opened(entries([many]))
+    said = unpacked(entries([many]))
     assert [type(one) for one in said.values()] == [bytes, bytes, str, str, str]
     monkeypatch.setattr(bulk, "MOST_FILES", 3)
-    assert list(opened(entries([many])))[-1] == "many.zip"
+    assert list(unpacked(entries([many])))[-1] == "many.zip"
 
 
 def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
     whole = packed(tmp_path / "a.zip", {"a.pdf": b"a" * 1000}).read_bytes()
     (tmp_path / "bent.zip").write_bytes(whole.replace(b"a.pdf", b"b.pdf", 1))
-    assert "cannot be unpacked" in str(opened(entries([tmp_path / "bent.zip"])))
+    assert "cannot be unpacked" in str(unpacked(entries([tmp_path / "bent.zip"])))
 
 
 # --- over HTTP --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Runtime]:
-    directory = tmp_path_factory.mktemp("bulk")
-    (directory / "test.db").write_bytes(sqlite_template.read_bytes())
-    opened_runtime = open_runtime(make_settings(directory, f"sqlite:///{directory / 'test.db'}"))
-    hang_bells(opened_runtime)
-    yield opened_runtime
-    opened_runtime.close()
+def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    with opened(settings_for(request, tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from akount.errors import Unreadable
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime
 from akount.models import Job
-from conftest import make_settings, postgres_copy
 from fakes import FakeReader
+from fresh import make_settings, postgres_copy
 from make import BILL, pdf, submitted
 from people import People
 from servers import Server

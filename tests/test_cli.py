@@ -23,7 +23,7 @@ from akount.limits import Windows
 from akount.models import Job, JobStatus, Role
 from akount.operations import Action
 from config import Settings
-from conftest import sqlite_copy
+from fresh import sqlite_copy
 from make import SAMPLES, submitted
 from people import People, Person
 

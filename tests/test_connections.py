@@ -11,7 +11,7 @@ from redis import Redis
 
 import config
 from akount.connections import ERRORS, FAULTS, redis_client, redis_pool
-from conftest import make_settings
+from fresh import make_settings
 from servers import Server, redis_server
 
 QUICK = 10

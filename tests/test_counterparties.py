@@ -20,12 +20,11 @@ from akount.models import Counterparty, CounterpartyAccount, Job, JobStatus, Rec
 from akount.readings import Reading
 from akount.review import Which
 from akount.tasks.queues import hang_bells
-from conftest import make_settings, postgres_copy
 from fakes import FakeReader
+from fresh import make_settings, opened, postgres_copy, settings_for
 from make import BILL, reading, submitted
 from people import People, settle_in
 from servers import Server
-from shared import shared_url
 
 IBAN, OTHER_IBAN = "DE02120300000000202051", "FR1420041010050500013M02606"
 TAX, OTHER_TAX = "DE136695976", "FR40303265045"
@@ -33,11 +32,8 @@ TAX, OTHER_TAX = "DE136695976", "FR40303265045"
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    settings = make_settings(tmp_path_factory.mktemp("parties"), shared_url(request, tmp_path_factory))
-    opened = open_runtime(settings)
-    hang_bells(opened)
-    yield opened
-    opened.close()
+    with opened(settings_for(request, tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Attempt, Decision, Document, Job, JobStatus, Record
 from akount.tasks import scan, upkeep
 from akount.tasks.queues import open_queue
-from conftest import make_settings, postgres_copy, redis_database
 from crashing import Death, Foundry, NthEffect, Trap, hang_patient_bells
 from fakes import FakeReader
+from fresh import make_settings, postgres_copy, redis_database
 from make import BILL, pdf, sent, submitted
 from people import People, settle_in
 from shared import empty, in_a_hurry
@@ -65,9 +65,9 @@ class Place:
         """A dead client's transaction goes when the server reads the end of its connection, a moment later."""
         if self.runtime.database.sqlite:
             return
-        with self.runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for _ in range(1000):  # each time a transaction of its own: within one the answer stays the same
-                if connection.scalar(text(OPEN)) == 0:
+        with self.runtime.database.snapshot() as session:
+            for _ in range(1000):  # each question is a transaction of its own: within one the answer stays the same
+                if session.scalar(text(OPEN)) == 0:
                     return
                 time.sleep(0.01)
         raise AssertionError("the transaction of a dead process stays open")
@@ -202,7 +202,7 @@ SUBMITTING: dict[str, tuple[Trap, str]] = {
     "safe on disk, without its key": (Trap("pathlib:Path.replace"), REMAINDER),
     "under its key, the directory not safe": (Trap("pathlib:Path.replace", "after"), ORPHAN),
     "stored": (Trap("akount.storage:LocalStorage.put", "after"), ORPHAN),
-    "document written": (Trap("akount.backlog:next_turn"), ORPHAN),
+    "document written": (Trap("akount.ledger:enter"), ORPHAN),
     "job entered": (Trap("akount.ledger:enter", "after"), ORPHAN),
     "noted": (Trap("akount.scans:note", "after"), ORPHAN),
     "about to commit": (Trap("akount.ledger:enter", "before commit"), ORPHAN),

@@ -12,10 +12,9 @@ from akount import documents
 from akount.errors import Crashed, Invalid, NotFound, Unavailable, Unreadable
 from akount.extraction.engines import Loads
 from akount.extraction.sandbox import PNG, Limits, Sandbox, SharedSandbox
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.models import Document
-from akount.tasks.queues import hang_bells
-from conftest import make_settings
+from fresh import opened, settings_for
 from make import SAMPLES, pdf, submitted
 from people import People, settle_in
 
@@ -23,13 +22,9 @@ PRIVATE = b"N 52 31 E 13 24 at home"
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Runtime]:
-    directory = tmp_path_factory.mktemp("documents")
-    (directory / "test.db").write_bytes(sqlite_template.read_bytes())
-    opened = open_runtime(make_settings(directory, f"sqlite:///{directory / 'test.db'}"))
-    hang_bells(opened)
-    yield opened
-    opened.close()
+def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    with opened(settings_for(request, tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +46,7 @@ def photo(size: tuple[int, int] = (400, 200), **options: object) -> bytes:
     return out.getvalue()
 
 
-def opened(png: bytes) -> Image.Image:
+def drawn(png: bytes) -> Image.Image:
     assert png.startswith(PNG)
     return Image.open(io.BytesIO(png))
 
@@ -60,7 +55,7 @@ def test_the_pages_of_a_pdf_are_pictures_in_its_proportions(runtime: Runtime, pe
     document = document_of(runtime, people, (SAMPLES / "exhibition-three-pages-gbp.pdf").read_bytes())
     pages = [documents.page(runtime, document, number) for number in (1, 2, 3)]
     assert len(set(pages)) == 3
-    width, height = opened(pages[0]).size
+    width, height = drawn(pages[0]).size
     assert 1.3 < height / width < 1.5
     assert max(width, height) <= 2000
 
@@ -71,7 +66,7 @@ def test_a_photo_is_shown_upright_and_without_what_it_knows_of_its_maker(runtime
     exif[0x010E] = PRIVATE.decode()
     document = document_of(runtime, people, photo(exif=exif, comment=PRIVATE, icc_profile=b"\0" * 128 + PRIVATE))
     png = documents.page(runtime, document, 1)
-    image = opened(png)
+    image = drawn(png)
     assert image.size == (200, 400)
     assert image.getpixel((100, 20))[1] < 60, "the red half is on top"
     assert image.info == {}

@@ -19,11 +19,10 @@ from akount.errors import Unreadable
 from akount.extraction.engines import Loads
 from akount.extraction.sandbox import Limits, Sandbox, SharedSandbox
 from akount.intake import HEAD, media_type
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.models import Document
 from akount.storage import Incoming, LocalStorage
-from akount.tasks.queues import hang_bells
-from conftest import make_settings, web_application
+from fresh import opened, settings_for, web_application
 from make import BILL, SAMPLES, pdf, sent
 from people import People, settle_in
 from servers import free_port
@@ -151,13 +150,9 @@ def test_what_cannot_be_told_in_time_is_left_to_the_worker(opener: SharedSandbox
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Runtime]:
-    directory = tmp_path_factory.mktemp("door")
-    (directory / "test.db").write_bytes(sqlite_template.read_bytes())
-    opened = open_runtime(make_settings(directory, f"sqlite:///{directory / 'test.db'}", INTAKE_SECONDS="5"))
-    hang_bells(opened)
-    yield opened
-    opened.close()
+def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    with opened(settings_for(request, tmp_path_factory, INTAKE_SECONDS="5")) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

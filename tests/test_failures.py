@@ -129,6 +129,23 @@ def test_a_group_tells_how_many_since_when_and_for_whom(runtime: Runtime, people
     assert (second.code, second.jobs, second.permanent) == ("timed_out", 1, False)
 
 
+def test_a_group_tells_how_many_failed_in_each_hour_of_the_last_day(runtime: Runtime, people: People) -> None:
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    since = now() - hour
+    for hours, minutes in ((0, 0), (3, 0), (3, 1), (23, 0), (24, 0)):  # the last one is too old
+        failed(runtime, people.ada, damaged(1), since + dt.timedelta(hours=hours) - dt.timedelta(minutes=minutes))
+    failed(runtime, people.mallory, TimedOut(), dt.timedelta(0))
+    with runtime.database.snapshot() as session:
+        begins, ours = failures.by_hour(session, people.ada.actor.tenant_id)
+        _, all_of_them = failures.by_hour(session, None)
+        _, of_another_queue = failures.by_hour(session, None, queue="nothing")
+    (counts,) = ours.values()
+    assert (begins[-1], begins[0]) == (hour, hour - dt.timedelta(hours=23))
+    assert {place: number for place, number in enumerate(counts) if number} == {0: 1, 20: 2, 23: 1}
+    assert sorted(sum(one) for one in all_of_them.values()) == [1, 4]
+    assert of_another_queue == {}
+
+
 def test_a_tenant_sees_its_own_only(runtime: Runtime, people: People) -> None:
     failed(runtime, people.ada, damaged(1))
     failed(runtime, people.mallory, damaged(2))

@@ -82,3 +82,9 @@ def test_what_the_image_copies_is_not_ignored() -> None:
     }
     assert copied == kept
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_what_tests_call_is_in_modules_and_not_in_a_conftest() -> None:
+    """There are several of that name, and which one an import finds depends on what was collected before: see tests/fresh.py."""
+    python = [path for folder in ("tests", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in python if re.search(r"^\s*(from|import) conftest\b", path.read_text(), re.MULTILINE)] == []

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 import config
 from akount.lifecycle import Runtime, open_runtime, patience
-from conftest import make_settings
+from fresh import make_settings
 
 
 @pytest.fixture

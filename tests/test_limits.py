@@ -25,7 +25,7 @@ from akount.errors import LimitExceeded, NotFound, UnsupportedType
 from akount.lifecycle import Runtime, open_runtime
 from akount.limits import Limiter
 from akount.models import AuditEntry, Document, Job
-from conftest import make_settings
+from fresh import make_settings
 from make import BILL, pdf, submitted
 from people import People, Person
 from servers import Server, redis_server

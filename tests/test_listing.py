@@ -14,21 +14,19 @@ from akount.census import Board
 from akount.db import now
 from akount.errors import NotFound
 from akount.kinds import QUEUES
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.listing import Wanted
 from akount.models import Job, JobStatus, Record, RecordStatus, Role
-from conftest import make_settings
+from fresh import opened, settings_for
 from scene import Scene, set_up
-from shared import shared_url
 
 ALL = Actor(Role.OPERATOR, None)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    opened = open_runtime(make_settings(tmp_path_factory.mktemp("listing"), shared_url(request, tmp_path_factory)))
-    yield opened
-    opened.close()
+    with opened(settings_for(request, tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from akount.kinds import KINDS
 from akount.ledger import DeadLetters
 from akount.models import Document, Job, JobStatus, Operation
 from akount.operations import Action
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from people import People, settle_in
 from servers import Server
 from worker import Consumer, emptied, until

@@ -19,7 +19,7 @@ from akount.connections import FAULTS, LONGEST_PAUSE, Outage, redis_client
 from akount.kinds import QUEUES
 from akount.limits import Limiter
 from akount.tasks.queues import Bell
-from conftest import make_settings, web_application
+from fresh import make_settings, web_application
 from servers import Server, redis_server
 
 SOON = 10

@@ -8,24 +8,20 @@ from sqlalchemy import func, select
 
 from akount import accounts, plans, scans
 from akount.errors import LimitExceeded
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.models import Document
 from akount.plans import ALLOWANCES, Plan
-from akount.tasks.queues import hang_bells
-from conftest import make_settings
+from fresh import opened, settings_for
 from make import pdf, sent, submitted
 from people import People, settle_in
-from shared import shared_url
 
 MIB = 1 << 20
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    opened = open_runtime(make_settings(tmp_path_factory.mktemp("plans"), shared_url(request, tmp_path_factory)))
-    hang_bells(opened)
-    yield opened
-    opened.close()
+    with opened(settings_for(request, tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture
@@ -124,4 +120,4 @@ def test_each_month_begins_anew(runtime: Runtime, people: People, monkeypatch: p
 @pytest.mark.parametrize(("plan", "size"), [(None, 10), (Plan.FREE, 5), (Plan.PRO, 10), (Plan.ENTERPRISE, 50)])
 def test_the_plan_says_how_large_a_file_may_be(runtime: Runtime, people: People, plan: Plan | None, size: int) -> None:
     give(runtime, people, plan)
-    assert scans.largest(runtime, people.ada.actor) == size * MIB
+    assert scans.largest(runtime, people.ada.actor, None) == size * MIB

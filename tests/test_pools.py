@@ -15,7 +15,7 @@ import config
 from akount import db, pools
 from akount.db import Database, Pool
 from akount.errors import Unavailable
-from conftest import make_settings
+from fresh import make_settings
 from servers import Server
 from test_cli import Shell
 
@@ -196,7 +196,7 @@ def test_the_sum_is_no_reason_to_fail_when_the_database_is_away(tmp_path: Path) 
 
 
 def test_the_doctor_tells_the_sum(tmp_path: Path, postgres: Server) -> None:
-    from conftest import postgres_copy
+    from fresh import postgres_copy
 
     said = Shell(tmp_path, DATABASE_URL=postgres_copy(postgres), WEB_PROCESSES="64")("doctor")
     assert "1030 connections at most" in said

@@ -29,8 +29,8 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document, Job, JobStatus
 from akount.tasks import queues, scan, upkeep
 from akount.tasks.queues import Bell, IdSerializer, Queue, hang_bells, open_queue
-from conftest import make_settings, sqlite_copy
 from fakes import FakeReader
+from fresh import make_settings, sqlite_copy
 from make import submitted
 from people import People, Person, settle_in
 from servers import Server, redis_server

@@ -18,7 +18,7 @@ import config
 from akount import doctor
 from akount.connections import FAULTS, examine, redis_client, weaknesses
 from akount.kinds import QUEUES
-from conftest import make_settings
+from fresh import make_settings
 from servers import Server, redis_server
 from service import ROOT
 from web import Web

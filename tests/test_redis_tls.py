@@ -18,7 +18,7 @@ from akount.kinds import QUEUES
 from akount.limits import Limiter
 from akount.tasks import scan
 from akount.tasks.queues import Bell, open_queue
-from conftest import make_settings, redis_database, web_application
+from fresh import make_settings, redis_database, web_application
 from servers import Server
 from tls import TlsFront
 

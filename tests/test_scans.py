@@ -19,7 +19,7 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import AuditEntry, Document, Entity, Job, JobStatus, Role
 from akount.scans import Submission
 from akount.tasks.queues import hang_bells
-from conftest import make_settings
+from fresh import make_settings
 from make import BILL, pdf
 from people import People, Person
 from servers import redis_server

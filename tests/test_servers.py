@@ -14,13 +14,13 @@ import psycopg2
 import pytest
 import redis
 
-from conftest import pytest_configure
 from servers import (
     Server,
     ServerError,
     ServerMissingError,
     create_database,
     drop_database,
+    hear_signals,
     postgres_programs,
     postgres_server,
     redis_program,
@@ -245,7 +245,7 @@ def test_a_server_goes_when_its_test_process_goes(start: str, end: signal.Signal
 def test_what_a_test_starts_heeds_signals_also_where_the_suite_was_told_not_to(number: signal.Signals):
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        pytest_configure()
+        hear_signals()
         with subprocess.Popen(["sleep", "60"]) as started:
             started.send_signal(number)
             assert started.wait(60) == -number

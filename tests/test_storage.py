@@ -18,7 +18,7 @@ import pytest
 from akount.errors import NotFound, SettingsError, Unavailable
 from akount.storage import Damaged, Incoming, LocalStorage, S3Storage, Storage, new_key, open_storage
 from akount.storage.incoming import StorageAway
-from conftest import make_settings
+from fresh import make_settings
 from s3 import Answers, Bucket, bucket, spoil_on_the_way
 
 CHUNK = 1 << 20

@@ -79,7 +79,7 @@ def test_a_child_that_ends_badly_is_remembered(tmp_path: Path) -> None:
 
 def test_a_child_that_does_not_end_is_killed_and_does_not_hold_up_the_others(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with Supervisor([child(log, "late", seconds=60), child(log, "good", stage=1)], {}, 1) as both:
+    with Supervisor([child(log, "late", seconds=60), child(log, "good", stage=1)], {}, 4) as both:
         until(log, 2)
     assert not both.clean
     assert [one.process.returncode for one in both.children if one.process] == [-signal.SIGKILL, 0]

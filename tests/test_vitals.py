@@ -17,7 +17,7 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Schedule
 from akount.tasks import upkeep
 from akount.vitals import State
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from servers import Server, free_port
 from shared import emptied, shared_url
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select, update
 
-from akount import __version__, ledger, workers
+from akount import __version__, ledger, processes, workers
 from akount.db import now
 from akount.errors import Conflict, NotFound
 from akount.kinds import KINDS
@@ -77,11 +77,41 @@ def test_a_worker_tells_of_itself_and_of_what_it_reads(runtime: Runtime, people:
     with runtime.database.snapshot() as session:
         (one,) = workers.listed(session)
     assert (one.name, one.queue, one.version, one.job_id) == (ledger.worker_name(), QUEUE, __version__, job.id)
+    assert (one.memory or 0) > 1 << 20
+    assert (one.models_loaded, one.pages_lately) == (False, 0), "this reader holds none, and has read nothing"
     pulse.start()
     pulse.stop()
     with runtime.database.snapshot() as session:
         (one,) = workers.listed(session)
     assert (workers.pulse(one), one.job_id) == (Health.STOPPED, None)
+
+
+def test_a_worker_tells_of_its_reader_and_of_the_pages_of_the_last_minute(runtime: Runtime) -> None:
+    reader = FakeReader()
+    pulse = Pulse(runtime, reader, QUEUE)
+    alone = pulse.condition()
+    reader.pids, reader.models_loaded = (os.getpid(),), True
+    for pages in (3, 4):
+        pulse.count(pages)
+    pulse._pages.appendleft((time.monotonic() - workers.LATELY_SECONDS - 1, 50))
+    told = pulse.condition()
+    assert (told.models_loaded, told.pages_lately) == (True, 7)
+    assert told.memory > alone.memory, "with the reader's, here the same process once more"
+    with runtime.database.transaction() as session:
+        workers.tell(session, "host:1:1", QUEUE, None, told)
+        workers.tell(session, "host:1:1", QUEUE, None)
+    with runtime.database.snapshot() as session:
+        (one,) = workers.listed(session)
+    assert (one.memory, one.models_loaded, one.pages_lately) == (told.memory, True, 7)
+
+
+def test_a_process_that_is_gone_holds_no_memory() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert processes.resident(pid) == 0
+    assert processes.resident(os.getpid(), pid) > 1 << 20
 
 
 def test_a_killed_worker_is_not_heard_of_and_the_shell_says_so(runtime: Runtime, people: People) -> None:

@@ -14,7 +14,7 @@ from browser import DESKTOP, PHONE, chromium, listening, somebody
 
 from akount import db
 from akount.models import Job
-from conftest import make_settings, web_application
+from fresh import make_settings, web_application
 from scene import OPERATOR, PASSWORD, set_up
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"

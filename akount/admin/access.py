@@ -17,6 +17,7 @@ MEANINGS = {
     Permission.VIEW: "see documents, records and jobs",
     Permission.UPLOAD: "send documents",
     Permission.ACT: "retry and cancel jobs, correct records",
+    Permission.ACCOUNTS: "see bank accounts whole, and correct them",
     Permission.APPROVE: "approve and reject records, take up again what was rejected",
     Permission.ERASE: "erase a document and what was read from it",
     Permission.SETTINGS: "how records are routed, what hosted engines see, who is told of what",

@@ -19,6 +19,8 @@ class Series:
 
     name: str
     values: Sequence[Value]
+    style: int = 0
+    "which of the looks of the style sheet; 0: by its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def bars(title: str, unit: str, at: Sequence[dt.datetime], *series: Series, part
                         round(y, 1),
                         round(step * 0.8, 1),
                         round(_y(below, top) - y, 1),
-                        number + 1,
+                        one.style or number + 1,
                         partial and place == len(at) - 1,
                     )
                 )
@@ -110,6 +112,8 @@ class Spark:
 
     completed: int
     failed: int
+    most: int
+    "of both at a time"
     paths: tuple[str, str]
     width: int
     height: int
@@ -125,7 +129,8 @@ def spark(completed: Sequence[Value], failed: Sequence[Value]) -> Spark:
         below += f"M{x} {SPARK_HEIGHT}V{meeting:.1f}" if done else ""
         above += f"M{x} {meeting:.1f}V{SPARK_HEIGHT * (1 - (done + lost) / top):.1f}" if lost else ""
     read, dead = (int(sum(pair[which] for pair in pairs)) for which in (0, 1))
-    return Spark(read, dead, (below, above), 2 * len(pairs), SPARK_HEIGHT)
+    most = int(max((done + lost for done, lost in pairs), default=0))
+    return Spark(read, dead, most, (below, above), 2 * len(pairs), SPARK_HEIGHT)
 
 
 def _path(values: Sequence[Value], top: float) -> str:

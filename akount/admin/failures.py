@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from typing import Any
 
 from flask import Response, request, url_for
 
@@ -10,8 +12,10 @@ from akount import failures as causes
 from akount import scans
 from akount.accounts import Permission
 from akount.admin import paging
-from akount.admin.shell import action, back, done, page, runtime, show
+from akount.admin.charts import Series, Spark, bars, spark
+from akount.admin.shell import action, back, board, done, page, runtime, show
 from akount.api.guards import call
+from akount.census import SLOW_SECONDS
 from akount.db import now
 from akount.errors import Invalid
 from akount.kinds import QUEUES
@@ -28,8 +32,29 @@ def failures() -> Response:
     with runtime().database.snapshot() as session:
         found = causes.groups(session, call().actor.tenant_id, queue=queue)
     return show(
-        "failures.html", title="Failures", groups=found.groups, capped=found.capped, since=_since(), queue=queue, queues=QUEUES
+        "failures.html",
+        title="Failures",
+        groups=found.groups,
+        capped=found.capped,
+        sparks=_sparks(queue),
+        since=_since(),
+        queue=queue,
+        queues=QUEUES,
     )
+
+
+def _by_hour(queue: str | None = None, fingerprint: str | None = None) -> tuple[list[dt.datetime], dict[str, list[int]]]:
+    """How many failed by cause and hour; one question serves all who look within a few seconds."""
+
+    def make(session: Any, tenant_id: uuid.UUID | None) -> tuple[list[dt.datetime], dict[str, list[int]]]:
+        return causes.by_hour(session, tenant_id, queue=queue, fingerprint=fingerprint)
+
+    return board().keep(f"failures by hour {queue} {fingerprint}", call().actor.tenant_id, make, SLOW_SECONDS) or ([], {})
+
+
+def _sparks(queue: str | None) -> dict[str, Spark]:
+    """The last day of each cause that failed in it."""
+    return {name: spark([0] * len(hours), hours) for name, hours in _by_hour(queue)[1].items()}
 
 
 def _since() -> dict[str, dt.datetime]:
@@ -43,7 +68,10 @@ def failure(fingerprint: str) -> Response:
     """One of them."""
     with runtime().database.snapshot() as session:
         found = causes.group(session, call().actor.tenant_id, fingerprint)
-    return show("failure.html", title=f"Failure {found.code}", group=found, since=_since(), mutes=MUTES)
+    at, hours = _by_hour(fingerprint=fingerprint)
+    failed = Series("failed", hours.get(fingerprint, [0] * len(at)), style=2)
+    drawn = bars("Failed, by the hour", "dead letters of the last 24 hours", at, failed, partial=True)
+    return show("failure.html", title=f"Failure {found.code}", group=found, chart=drawn, since=_since(), mutes=MUTES)
 
 
 def _after(fingerprint: str) -> str:

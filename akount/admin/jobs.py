@@ -12,7 +12,7 @@ from flask import Response, request, url_for
 
 from akount import listing, scans
 from akount.accounts import Permission
-from akount.admin import paging
+from akount.admin import paging, words
 from akount.admin.names import named
 from akount.admin.shell import action, back, confirm, done, page, reason, refusal, runtime, show
 from akount.api.guards import call
@@ -161,7 +161,7 @@ class Step:
 def timeline(whole: Whole) -> list[Step]:
     """The way of a job, from its file's arrival to its end; every attempt is a step of its own."""
     job = whole.job
-    points: list[tuple[str, dt.datetime, str]] = [("Received", job.created_at, f"{whole.document.size:,} bytes")]
+    points: list[tuple[str, dt.datetime, str]] = [("Received", job.created_at, words.size(whole.document.size))]
     for attempt in whole.attempts[::-1]:
         points += [(f"Attempt {attempt.number} began", attempt.started_at, "")]
         points += [(f"Attempt {attempt.number}: {attempt.outcome.replace('_', ' ')}", attempt.ended_at, attempt.error_code or "")]

@@ -16,6 +16,7 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 """Control characters and what turns the direction of a line or hides in it: a file name must not pretend to be another."""
+_WORKER = re.compile(r"([^/]+)/\d+:(\d+):\d+")
 _STEPS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -25,7 +26,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.finalize = shown
     app.jinja_env.filters |= {"count": count, "seconds": seconds, "share": share, "ago": ago, "iso": iso, "utc": utc}
-    app.jinja_env.filters |= {"actor": actor, "brief": brief}
+    app.jinja_env.filters |= {"actor": actor, "brief": brief, "size": size, "worker": worker}
 
 
 def shown(value: Any) -> Any:
@@ -93,6 +94,23 @@ def actor(name: str) -> str:
     """Who did something, short: the sort and the beginning of the id."""
     sort, _, rest = name.partition(":")
     return f"{sort} {rest[:8]}" if rest else sort
+
+
+def size(number: int | None) -> str:
+    """Bytes, in the unit that matters."""
+    if number is None:
+        return "–"
+    value, units = float(number), ["bytes", "KiB", "MiB", "GiB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1024
+        del units[0]
+    return f"{value:.{1 if value < 10 and units[0] != 'bytes' else 0}f} {units[0]}"
+
+
+def worker(name: str) -> str:
+    """A worker by what people tell them apart by: its host and process (ledger.worker_name)."""
+    found = _WORKER.fullmatch(name)
+    return f"{found[1]}, process {found[2]}" if found else name
 
 
 def brief(value: object) -> str:

@@ -24,8 +24,12 @@ class Coverage:
 
     queue: str
     live: int
+    "each reads one document at a time: so many slots there are"
     busy: int
     draining: int
+    memory: int | None
+    pages: int | None
+    "that they read in the last minute; None, as above: none of them has told"
 
 
 @page("/workers", Permission.PLATFORM)
@@ -41,16 +45,29 @@ def workers() -> Response:
         here=here,
         lost=[seat for seat in seats if seat.pulse is Pulse.LOST],
         stopped=[seat for seat in seats if seat.pulse is Pulse.STOPPED],
-        coverage=[_coverage(queue, here) for queue in QUEUES],
+        coverage=[_coverage(queue, [seat for seat in here if seat.worker.queue == queue]) for queue in QUEUES],
+        whole=_coverage("All", here),
         version=__version__,
         limit=runtime().settings.scan_timeout_seconds,
     )
 
 
 def _coverage(queue: str, seats: Iterable[Seat]) -> Coverage:
-    live = [seat for seat in seats if seat.worker.queue == queue and seat.pulse is Pulse.LIVE]
-    draining = sum(seat.worker.drain_at is not None for seat in live)
-    return Coverage(queue, len(live), sum(seat.job is not None for seat in live), draining)
+    live = [seat for seat in seats if seat.pulse is Pulse.LIVE]
+    return Coverage(
+        queue,
+        len(live),
+        busy=sum(seat.job is not None for seat in live),
+        draining=sum(seat.worker.drain_at is not None for seat in live),
+        memory=_sum(seat.worker.memory for seat in live),
+        pages=_sum(seat.worker.pages_lately for seat in live),
+    )
+
+
+def _sum(told: Iterable[int | None]) -> int | None:
+    """Of what is known; None: nothing is."""
+    known = [number for number in told if number is not None]
+    return sum(known) if known else None
 
 
 def _named() -> str:

@@ -137,7 +137,8 @@ def workers_() -> None:
         known, held = workers.listed(session), backlog.pauses(session)
     for one in known:
         doing = f"reads {one.job_id}" if one.job_id else "idle"
-        click.echo(f"{workers.pulse(one):8} {one.queue:13} {one.version:8} {one.name}  {doing}")
+        size = f", {one.memory >> 20} MiB" if one.memory is not None else ""
+        click.echo(f"{workers.pulse(one):8} {one.queue:13} {one.version:8} {one.name}  {doing}{size}")
     for pause in held:
         what = f"queue {pause.queue or 'all'}, tenant {pause.tenant_id or 'all'}"
         click.echo(f"paused   {what}: {pause.reason} (by {pause.paused_by}, until {pause.until or 'resumed'})")

@@ -66,6 +66,18 @@ class Sandbox:
         self.loads = loads
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._ready = False
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The reader process, once it has loaded what it needs; none: the next document waits for it. Also from another thread."""
+        process = self._process
+        return (process.pid,) if self._ready and process is not None and process.poll() is None else ()
+
+    @property
+    def models_loaded(self) -> bool:
+        """Whether the models of OCR are."""
+        return self.loads is Loads.MODELS and bool(self.pids)
 
     def start(self) -> None:
         """Starts the reader and waits until it has loaded what it needs. Raises Crashed."""
@@ -97,6 +109,7 @@ class Sandbox:
         if not ready:
             self.close()
             raise Crashed("The reader did not start.", code="reader_not_started")
+        self._ready = True
 
     def read(
         self,
@@ -176,7 +189,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends the reader and whatever it is reading."""
-        process, self._process = self._process, None
+        process, self._process, self._ready = self._process, None, False
         if self._socket is not None:
             self._socket.close()
             self._socket = None

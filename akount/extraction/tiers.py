@@ -25,6 +25,16 @@ class TieredSandbox:
         self._text = Sandbox(limits, Loads.TEXT)
         self._abandoned = False
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The reader processes that live and are ready, also from another thread."""
+        return (*self._models.pids, *self._text.pids)
+
+    @property
+    def models_loaded(self) -> bool:
+        """Whether the models of OCR are."""
+        return self._models.models_loaded
+
     def start(self) -> None:
         """Starts both readers, side by side, and waits until they have loaded what they need. Raises Crashed."""
         try:

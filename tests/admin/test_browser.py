@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_help import opened, serving, settings_for
 from browser import DESKTOP, PHONE, audit, chromium, listening, somebody
 from sqlalchemy import select, update
 
 import config
 from akount.lifecycle import Runtime
 from akount.models import Job, Record, RecordStatus
+from fresh import serving, settings_for
 from scene import OPERATOR, OWNER, PASSWORD, Scene, set_up
 
 pytestmark = pytest.mark.slow
@@ -26,12 +26,6 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def settings(browser: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,14 @@ import gzip
 import html
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from api_help import opened, serving, settings_for
 from console_help import TOKEN, Visitor, questions
 from flask import Flask
 from sqlalchemy import select
 
-import config
 from akount import ledger, operations
 from akount.census import Board, Snapshot
 from akount.errors import Unavailable
@@ -25,23 +23,6 @@ from scene import HOSTILE, OPERATOR, OWNER, PASSWORD, Scene, set_up
 STATIC = Path(__file__).parent.parent.parent / "akount" / "admin" / "static"
 MOST_QUESTIONS = 6
 LISTS = ("/admin/overview", "/admin/queues", "/admin/jobs", "/admin/jobs?state=failed", "/admin/failures", "/admin/operations")
-
-
-@pytest.fixture(scope="module")
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
-    return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +57,22 @@ def paths(scene: Scene, runtime: Runtime) -> list[str]:
     return [*LISTS, *(f"/admin/{one}" for one in (*ones, *asking))]
 
 
-def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str]) -> None:
-    """With the snapshot that all who look share: it costs its five once every few seconds."""
+def test_a_cause_shows_when_it_struck_as_a_chart_and_in_figures(otto: Visitor, scene: Scene, runtime: Runtime) -> None:
+    with runtime.database.snapshot() as session:
+        dead = session.get_one(Job, scene.dead[0])
+    lately = otto.get("/admin/failures").text.partition(f'href="/admin/failures/{dead.fingerprint}"')[2].partition("</tr>")[0]
+    assert re.search(r'class="k2" d="M\d', lately)
+    assert "in an hour" in lately
+    whole = otto.get(f"/admin/failures/{dead.fingerprint}").text
+    assert 'class="b2' in whole
+    rows = whole.partition("As a table")[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    figures = [int(number) for number in re.findall(r'class="num">(\d+)<', rows)]
+    assert (len(figures), sum(figures) > 0) == (24, True)
+
+
+def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the snapshot that all who look share: it costs its five once every few seconds, which do not pass meanwhile."""
+    monkeypatch.setattr("akount.census.time", SimpleNamespace(monotonic=lambda: 0.0))
     with questions(app) as asked:
         for path in paths:
             otto.get(path)

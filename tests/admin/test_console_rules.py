@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from api_help import Worker, opened, serving, settings_for
+from api_help import Worker
 from console_help import Visitor, questions, visitor
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-import config
 from akount import scans, webhooks
 from akount.accounts import PERMISSIONS, Permission
 from akount.api.guards import SIGNED_IN
@@ -54,23 +53,6 @@ class Page:
 
     def __str__(self) -> str:
         return f"{self.method} {self.rule.rule}"
-
-
-@pytest.fixture(scope="module")
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
-    return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

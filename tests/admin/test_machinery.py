@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from api_help import Worker, opened, serving, settings_for
+from api_help import Worker
 from console_help import Visitor, visitor
 from flask import Flask
 from sqlalchemy import delete, select, update
@@ -27,6 +27,7 @@ from akount.lifecycle import Runtime
 from akount.models import (
     AuditEntry,
     Delivery,
+    Document,
     HostedSpending,
     Job,
     JobStatus,
@@ -39,6 +40,7 @@ from akount.models import (
     WorkerProcess,
 )
 from akount.tasks import upkeep
+from fresh import settings_for
 from make import submitted
 from people import People, settle_in
 
@@ -49,18 +51,6 @@ LOST = "far-away/4026531836:7:1"
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, JOBS_PER_MINUTE="4")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +218,7 @@ def test_a_month_that_is_used_up_is_seen_and_pages_have_each_tenant_once(
         for number in range(5):
             accounts.add_tenant(session, f"plan page {number}")
         for _ in range(9):
-            plans.take(session, people.mallory.actor.tenant)
+            plans.take(session, "FREE", Document(tenant_id=people.mallory.actor.tenant))
     assert "used up" in row_of(otto.get("/admin/plans").text, "Mallory")
     monkeypatch.setattr(plans_page, "LISTED", 2)
     seen, path = [], "/admin/plans?name=plan+page"
@@ -356,7 +346,11 @@ def crew(runtime: Runtime, people: People) -> uuid.UUID:
         workers.tell(session, "here/1:1:1", QUEUES[0], None)
         workers.tell(session, LOST, QUEUES[0], held.id)
         session.flush()
-        session.execute(update(WorkerProcess).where(WorkerProcess.name == "here/1:1:1").values(version="0.0.1"))
+        session.execute(
+            update(WorkerProcess)
+            .where(WorkerProcess.name == "here/1:1:1")
+            .values(version="0.0.1", memory=431 << 20, models_loaded=False, pages_lately=14)
+        )
         session.execute(update(WorkerProcess).where(WorkerProcess.name == LOST).values(seen_at=now() - dt.timedelta(minutes=5)))
         return held.id
 
@@ -366,6 +360,11 @@ def test_workers_are_seen_and_queues_that_nobody_serves(otto: Visitor, ada: Visi
     assert "here/1:1:1" in shown
     assert "not " in shown.partition("0.0.1")[2].partition("</td>")[0]
     assert "nobody" in shown.partition(QUEUES[1])[2].partition("</tr>")[0]
+    row = shown.partition("here/1:1:1")[2].partition("</tr>")[0]
+    assert "here, process 1" in row
+    assert ('num wide">14<' in row, "431 MiB" in row, "not loaded" in row) == (True, True, True)
+    whole = shown.partition("<tfoot>")[2].partition("</tfoot>")[0]
+    assert ('num">1<' in whole, "0 %" in whole, 'num wide">14<' in whole, "431 MiB" in whole) == (True, True, True, True)
     assert str(crew) in shown.partition("Lost workers")[2]
     assert ada.get("/admin/workers").status_code == 403
 

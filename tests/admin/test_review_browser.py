@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from api_help import opened, serving, settings_for
 from browser import DESKTOP, PHONE, audit, chromium, listening, somebody
 from PIL import Image
 
@@ -19,6 +18,7 @@ from akount import accounts
 from akount.identity import sessions
 from akount.lifecycle import Runtime
 from akount.models import Role
+from fresh import serving, settings_for
 from make import SAMPLES
 from people import People, settle_in
 from worker import Consumer
@@ -39,12 +39,6 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def settings(browser: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

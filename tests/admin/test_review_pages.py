@@ -2,39 +2,20 @@
 
 import re
 import uuid
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from api_help import Worker, opened, serving, settings_for
+from api_help import Worker
 from console_help import Visitor, visitor
 from flask import Flask
 from sqlalchemy import select
 
-import config
 from akount.lifecycle import Runtime
 from akount.models import Record, Role
 from akount.readings import Reading
 from make import reading, submitted
 from people import People, settle_in
-
-
-@pytest.fixture(scope="module")
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
-    return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture
@@ -45,13 +26,6 @@ def people(runtime: Runtime) -> People:
 @pytest.fixture
 def accountant(app: Flask, runtime: Runtime, people: People) -> Visitor:
     return visitor(app, runtime.database, people.ada.actor.tenant, Role.ACCOUNTANT)
-
-
-@pytest.fixture(scope="module")
-def worker(runtime: Runtime) -> Iterator[Worker]:
-    hired = Worker(runtime)
-    yield hired
-    hired.stop()
 
 
 def booked(runtime: Runtime, worker: Worker, people: People, says: Reading | None = None) -> tuple[str, uuid.UUID]:

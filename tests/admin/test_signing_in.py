@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from console_help import TOKEN, Visitor, visitor
@@ -14,15 +15,17 @@ from akount import accounts
 from akount.identity import sessions
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, JobStatus, Login, Role
-from conftest import web_application
+from fresh import serving, web_application
 from make import submitted
 from people import People
 from ways import PASSWORD
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+def app(settings: config.Settings) -> Iterator[Flask]:
+    """With all tries to sign in."""
+    with serving(settings) as app:
+        yield app
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def test_who_signs_out_is_out(app: Flask, email: str, runtime: Runtime) -> None:
     assert browser.post("/admin/sign-out").headers["Location"] == "/admin/sign-in"
     assert Visitor(app, token).get("/admin/jobs").status_code == 303
     with runtime.database.snapshot() as session:
-        assert session.scalars(select(Login.revoked_at)).all()[-1] is not None
+        assert session.scalars(select(Login.revoked_at).order_by(Login.created_at.desc())).first() is not None
         assert {"session.open", "session.close"} <= set(session.scalars(select(AuditEntry.action)))
 
 

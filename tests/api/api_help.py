@@ -17,44 +17,31 @@ from werkzeug.test import TestResponse
 import config
 from akount import pipeline
 from akount.db import now
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.models import Job
 from akount.readings import Reading
-from akount.tasks.queues import hang_bells
-from conftest import make_settings, postgres_copy, sqlite_copy, web_application
 from fakes import FakeReader
+from fresh import opened, serving, settings_for
 
 DATABASES = ["sqlite", "postgres"]
 """For `params` of a module's settings: every test of the module runs on both."""
 
 
-def settings_for(request: pytest.FixtureRequest, factory: pytest.TempPathFactory, **environ: str) -> config.Settings:
-    """Settings with a migrated database, for a whole module: to open one takes longer than most tests."""
-    directory = factory.mktemp("api")
-    if getattr(request, "param", "sqlite") == "postgres":
-        return make_settings(directory, postgres_copy(request.getfixturevalue("postgres")), **environ)
-    return make_settings(directory, sqlite_copy(request.getfixturevalue("sqlite_template"), directory), **environ)
+@pytest.fixture(scope="module")
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
+    return settings_for(request, tmp_path_factory)
 
 
-@contextlib.contextmanager
-def opened(settings: config.Settings) -> Iterator[Runtime]:
-    """A runtime as the web process has it."""
-    runtime = open_runtime(settings)
-    hang_bells(runtime)
-    try:
+@pytest.fixture(scope="module")
+def runtime(settings: config.Settings) -> Iterator[Runtime]:
+    with opened(settings) as runtime:
         yield runtime
-    finally:
-        runtime.close()
 
 
-@contextlib.contextmanager
-def serving(settings: config.Settings) -> Iterator[Flask]:
-    """The web application."""
-    app = web_application(settings)
-    try:
+@pytest.fixture(scope="module")
+def app(settings: config.Settings) -> Iterator[Flask]:
+    with serving(settings) as app:
         yield app
-    finally:
-        app.extensions["akount"].close()
 
 
 PUT_OFF = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
@@ -95,6 +82,13 @@ class Worker:
         """Ends its thread."""
         self._pulse.stop()
         self._pulse.join(30)
+
+
+@pytest.fixture(scope="module")
+def worker(runtime: Runtime) -> Iterator[Worker]:
+    hired = Worker(runtime)
+    yield hired
+    hired.stop()
 
 
 class Unread(io.BytesIO):

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from api_help import DATABASES, opened, serving, settings_for
+from api_help import DATABASES
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -14,6 +14,7 @@ from akount import accounts
 from akount.lifecycle import Runtime
 from akount.models import Role
 from clerk import Endpoint, member, token
+from fresh import opened, serving, settings_for
 from people import People, settle_in
 from ways import OURS, clerk_token, session_token
 
@@ -27,18 +28,6 @@ def endpoint() -> Iterator[Endpoint]:
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, endpoint: Endpoint) -> config.Settings:
     return settings_for(request, tmp_path_factory, **endpoint.environ)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
 """/api/documents/…: what was sent, the file itself, and that it be forgotten."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from api_help import DATABASES, Worker, opened, serving, settings_for
+from api_help import DATABASES, Worker
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -13,6 +12,7 @@ import config
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Counterparty, Decision, Document, Job, Record
 from akount.tasks import upkeep
+from fresh import settings_for
 from make import pdf, reading, sent, submitted
 from people import People, settle_in
 
@@ -25,27 +25,8 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
 def people(runtime: Runtime) -> People:
     return settle_in(runtime.database)
-
-
-@pytest.fixture(scope="module")
-def worker(runtime: Runtime) -> Iterator[Worker]:
-    hired = Worker(runtime)
-    yield hired
-    hired.stop()
 
 
 def actions(runtime: Runtime, target: str) -> list[tuple[str, str]]:

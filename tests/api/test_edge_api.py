@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_help import opened, serving, settings_for
 from flask import Flask, Response, jsonify, redirect, request
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -19,6 +18,7 @@ from akount.edge import plain_address
 from akount.errors import Unavailable
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry
+from fresh import serving, settings_for
 from make import pdf, submitted
 from people import People, settle_in
 
@@ -99,12 +99,6 @@ TABLE = {
 @pytest.fixture(scope="module")
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, **PRODUCTION)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

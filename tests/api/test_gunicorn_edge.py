@@ -1,16 +1,13 @@
 """Whose word about the client is believed, through the web server as it is shipped: gunicorn has an opinion of its own (E4)."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
-from api_help import opened
 from sqlalchemy import select
 
 import config
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from make import pdf
 from people import People, settle_in
 from servers import Server
@@ -22,12 +19,6 @@ FORGED = {"X-Forwarded-For": "203.0.113.1, 203.0.113.2", "X-Forwarded-Proto": "h
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> config.Settings:
     return make_settings(tmp_path_factory.mktemp("web"), postgres_copy(postgres))
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import redis
-from api_help import events, serving
+from api_help import events
 
 import config
 from akount import db, scans
 from akount.kinds import QUEUES
-from conftest import make_settings
+from fresh import make_settings, serving
 from make import submitted
 from people import settle_in
 from servers import Server, create_database, postgres_server, redis_server

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from api_help import DATABASES, Worker, events, opened, serving, settings_for
+from api_help import DATABASES, Worker, events
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
@@ -22,6 +22,7 @@ from akount.errors import TimedOut, Unreadable
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime
 from akount.models import Job, Role
+from fresh import serving, settings_for
 from make import BILL, submitted
 from people import People
 
@@ -36,18 +37,6 @@ SHAPE = {
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, WEB_THREADS=str(2 * PLACES))
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture

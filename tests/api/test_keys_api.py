@@ -3,12 +3,10 @@
 import datetime as dt
 import io
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_help import DATABASES, opened, serving, settings_for
-from flask import Flask
+from api_help import DATABASES
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -18,6 +16,7 @@ from akount.accounts import PERMISSIONS
 from akount.identity import keys
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Role
+from fresh import settings_for
 from make import pdf
 from people import People, key_with_role, settle_in
 
@@ -25,18 +24,6 @@ from people import People, key_with_role, settle_in
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

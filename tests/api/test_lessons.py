@@ -12,32 +12,21 @@ from sqlalchemy import select
 
 from akount import review
 from akount.lessons import order_of
-from akount.lifecycle import Runtime, open_runtime
+from akount.lifecycle import Runtime
 from akount.models import Lesson, Record
 from akount.readings import Evidence, Reading, Value
 from akount.review import Which
-from akount.tasks.queues import hang_bells
-from conftest import make_settings
+from fresh import opened, settings_for
 from make import BILL, reading, submitted
 from people import People, Person, settle_in
-from shared import shared_url
 
 TAX = "DE136695976"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    opened = open_runtime(make_settings(tmp_path_factory.mktemp("lessons"), shared_url(request, tmp_path_factory)))
-    hang_bells(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def worker(runtime: Runtime) -> Iterator[Worker]:
-    hired = Worker(runtime)
-    yield hired
-    hired.stop()
+    with opened(settings_for(request, tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_help import DATABASES, Worker, opened, serving, settings_for
+from api_help import DATABASES, Worker
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -26,7 +25,7 @@ from akount.kinds import KINDS, QUEUES
 from akount.lifecycle import Runtime
 from akount.models import Job
 from akount.readings import Refusal
-from conftest import make_settings
+from fresh import make_settings, serving, settings_for
 from make import pdf, reading, submitted
 from monitor import Numbers
 from people import People, settle_in
@@ -38,18 +37,6 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, JOBS_PER_MINUTE="1000000")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

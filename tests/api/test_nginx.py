@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import httpx
 import psutil
 import pytest
-from api_help import opened
 from sqlalchemy import select
 
 import config
@@ -20,7 +19,7 @@ from akount import accounts
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry
 from akount.plans import Plan
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from make import pdf, submitted
 from people import People, settle_in
 from proxy import NGINX, Proxy
@@ -49,12 +48,6 @@ OURS = {
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> config.Settings:
     return make_settings(tmp_path_factory.mktemp("web"), postgres_copy(postgres), RATE_LIMIT_PER_MINUTE="1000")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 """The specification says what the API does: it is complete, frozen, and every answer fits it (E7)."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import schemathesis
-from api_help import Worker, opened, serving, settings_for
+from api_help import Worker
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
@@ -18,6 +17,7 @@ from akount.api.openapi import specification
 from akount.errors import Unreadable
 from akount.lifecycle import Runtime
 from akount.limits import numbers
+from fresh import settings_for
 from make import submitted
 from people import People, settle_in
 from tools.freeze_openapi import FROZEN
@@ -29,18 +29,6 @@ OPEN_ENDED = {"/api/openapi.json", "/api/docs", "/api/docs/static/<path:filename
 @pytest.fixture(scope="module")
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, JOBS_PER_MINUTE="1000000", RATE_LIMIT_PER_MINUTE="1000000")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +90,12 @@ def test_every_answer_fits_the_specification(contract: schemathesis.BaseSchema, 
     What a schema cannot say is refused all the same: a cursor that is not ours, a file that is none."""
 
     @given(case=contract[path][method].as_strategy())
-    @effort(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @effort(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def signed_in(case: schemathesis.Case) -> None:
         case.call_and_validate(headers=people.ada.headers, excluded_checks=[positive_data_acceptance])
 
     @given(case=contract[path][method].as_strategy())
-    @effort(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @effort(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def not_signed_in(case: schemathesis.Case) -> None:
         answer = case.call()
         case.validate_response(answer, checks=[not_a_server_error, status_code_conformance, response_schema_conformance])

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import structlog
-from api_help import opened, serving, settings_for
 from flask import Flask, abort, request
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
@@ -20,21 +19,11 @@ from akount.api.guards import needs, public
 from akount.errors import LimitExceeded, Unavailable
 from akount.lifecycle import Runtime
 from akount.models import Job
+from fresh import serving
 from make import pdf, submitted
 from people import People
 
 SECRET = "psycopg2.OperationalError: password authentication failed for user akount"
-
-
-@pytest.fixture(scope="module")
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
-    return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from api_help import DATABASES, Worker, opened, serving, settings_for
-from flask import Flask
+from api_help import DATABASES, Worker
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import update
@@ -20,6 +18,7 @@ from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
 from akount.models import Record, RecordStatus
 from akount.readings import Line, Reading, TaxBand
+from fresh import settings_for
 from make import BILL, reading, submitted
 from people import People, Person, settle_in
 
@@ -31,25 +30,6 @@ TODAY = dt.datetime.now(dt.UTC).date()
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-def worker(runtime: Runtime) -> Iterator[Worker]:
-    hired = Worker(runtime)
-    yield hired
-    hired.stop()
 
 
 def booked(worker: Worker, runtime: Runtime, person: Person, says: Reading | None = None, kind: Kind = BILL) -> str:

@@ -5,14 +5,12 @@ import datetime as dt
 import io
 import threading
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from api_help import DATABASES, Worker, opened, serving, settings_for
-from flask import Flask
+from api_help import DATABASES, Worker
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -27,6 +25,7 @@ from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Decision, Record, RecordStatus, Role
 from akount.readings import Evidence, Line, Reading, Value
 from akount.review import Which
+from fresh import settings_for
 from make import BILL, reading, submitted
 from people import People, Person, key_with_role, settle_in
 
@@ -40,27 +39,8 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
 def people(runtime: Runtime) -> People:
     return settle_in(runtime.database)
-
-
-@pytest.fixture(scope="module")
-def worker(runtime: Runtime) -> Iterator[Worker]:
-    hired = Worker(runtime)
-    yield hired
-    hired.stop()
 
 
 Book = Any

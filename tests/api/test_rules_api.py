@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from api_help import Unread, Worker, opened, serving, settings_for
+from api_help import Unread, Worker
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -25,6 +25,7 @@ from akount.lifecycle import Runtime
 from akount.models import ApiKey, Delivery, Record, Role
 from akount.operations import Action
 from clerk import Endpoint
+from fresh import settings_for
 from make import submitted
 from people import People, Person, key_with_role, settle_in
 from ways import DOORS, OURS, Door, Headers
@@ -90,18 +91,6 @@ def endpoint() -> Iterator[Endpoint]:
 @pytest.fixture(scope="module")
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, endpoint: Endpoint) -> config.Settings:
     return settings_for(request, tmp_path_factory, **endpoint.environ)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from api_help import DATABASES, opened, serving, settings_for
+from api_help import DATABASES
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -22,7 +22,7 @@ from akount.lifecycle import Runtime
 from akount.limits import Windows
 from akount.models import Login, Role
 from config import Settings
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, opened, postgres_copy, serving, settings_for
 from servers import Server
 from ways import OURS, PASSWORD, session_token
 
@@ -33,12 +33,6 @@ FRONTEND = "https://app.example.com"
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, CORS_ORIGINS=f"{FRONTEND},*")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """/api/system: failed jobs, and what is done with many of them (R8)."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from api_help import DATABASES, Worker, opened, serving, settings_for
-from flask import Flask
+from api_help import DATABASES, Worker
 from flask.testing import FlaskClient
 
 import config
@@ -14,6 +12,7 @@ from akount.kinds import KINDS
 from akount.lifecycle import Runtime
 from akount.models import Role
 from akount.tasks import upkeep
+from fresh import settings_for
 from make import BILL, submitted
 from people import People, Person, key_with_role, settle_in
 
@@ -21,18 +20,6 @@ from people import People, Person, key_with_role, settle_in
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture

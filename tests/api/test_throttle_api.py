@@ -5,13 +5,11 @@ import itertools
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 
 import limits.storage.memory
 import limits.storage.redis
 import pytest
-from api_help import Unread, opened, serving, settings_for
-from flask import Flask
+from api_help import Unread
 from flask.testing import FlaskClient
 from test_edge_api import DATA
 from werkzeug.test import TestResponse
@@ -22,7 +20,7 @@ import config
 from akount.identity import keys
 from akount.lifecycle import Runtime
 from akount.models import Role
-from conftest import redis_database
+from fresh import redis_database, settings_for
 from make import pdf, submitted
 from people import People, key_with_role, settle_in
 
@@ -41,20 +39,8 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
 def people(runtime: Runtime) -> People:
     return settle_in(runtime.database)
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 class Clock:

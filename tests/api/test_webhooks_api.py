@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_help import DATABASES, Worker, opened, serving, settings_for
-from flask import Flask
+from api_help import DATABASES, Worker
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
@@ -27,6 +26,7 @@ from akount.lifecycle import Runtime
 from akount.models import AuditEntry, Delivery, Record, Webhook
 from akount.sealing import Seal
 from akount.tasks import courier
+from fresh import settings_for
 from make import reading, submitted
 from people import People, Person, settle_in
 
@@ -64,18 +64,6 @@ class Receiver:
 @pytest.fixture(scope="module", params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     return settings_for(request, tmp_path_factory, WEBHOOK_PRIVATE_ADDRESSES="true")
-
-
-@pytest.fixture(scope="module")
-def runtime(settings: config.Settings) -> Iterator[Runtime]:
-    with opened(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def app(settings: config.Settings) -> Iterator[Flask]:
-    with serving(settings) as app:
-        yield app
 
 
 @pytest.fixture

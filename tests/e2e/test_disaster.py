@@ -17,8 +17,8 @@ from akount.models import Document, Job, JobStatus, Record
 from akount.storage import LocalStorage
 from akount.tasks import upkeep
 from akount.tasks.queues import hang_bells
-from conftest import make_settings, postgres_copy
 from fakes import FakeReader
+from fresh import make_settings, postgres_copy
 from make import submitted
 from people import settle_in
 from servers import Server, create_database, drop_database, postgres_programs, redis_server

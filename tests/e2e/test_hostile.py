@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import postgres_copy, redis_database
+from fresh import postgres_copy, redis_database
 from servers import Server
 from tools.hostile import samples
 from tools.hostile.__main__ import run

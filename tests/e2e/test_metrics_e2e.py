@@ -14,7 +14,7 @@ import pytest
 import config
 from akount.db import Database
 from akount.kinds import QUEUES
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from make import pdf
 from monitor import Numbers
 from people import People, settle_in

@@ -18,7 +18,7 @@ from PIL import Image
 
 from akount.currencies import to_minor
 from akount.kinds import KINDS
-from conftest import postgres_copy
+from fresh import postgres_copy
 from make import SAMPLES, pdf
 from servers import Server, redis_server
 from service import ROOT, Service

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import psutil
 import pytest
 
+from akount import processes
 from akount.errors import Crashed, OutOfBounds, OutOfMemory, TimedOut, Unreadable
 from akount.extraction import confine
 from akount.extraction.sandbox import Limits, Sandbox, _heed, _understand
@@ -66,6 +67,7 @@ def test_a_child_that_takes_too_long_is_killed_with_all_of_its_own_and_the_reade
             slow.read(file, "image/jpeg")
         assert reader.is_running()
         assert reader.children(recursive=True) == []
+        slow.limits = Limits()
         assert reads_well(slow)
     finally:
         slow.close()
@@ -102,13 +104,19 @@ def test_a_killed_child_is_a_crash_of_that_document_only(sandbox: Sandbox) -> No
 
 
 def test_a_killed_reader_is_started_again(sandbox: Sandbox) -> None:
+    assert reads_well(sandbox)
+    assert sandbox.models_loaded
+    assert processes.resident(*sandbox.pids) > 50 << 20, "the models are in it"
     os.kill(sandbox._process.pid, signal.SIGKILL)
+    sandbox._process.wait()
+    assert (sandbox.models_loaded, sandbox.pids) == (False, ())
     with XML.open("rb") as file:
         try:
             sandbox.read(file, "application/xml")
         except Crashed:
             file.seek(0)
     assert reads_well(sandbox)
+    assert sandbox.models_loaded
 
 
 def test_a_frozen_reader_does_not_hang_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

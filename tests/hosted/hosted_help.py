@@ -20,8 +20,8 @@ from akount.lifecycle import Runtime, open_runtime
 from akount.models import Base, Decision, Job, Membership, Record
 from akount.readings import Reading
 from akount.tasks.queues import hang_bells
-from conftest import make_settings
 from fakes import FakeReader
+from fresh import make_settings
 from make import reading, submitted
 from people import Person
 from providers import Provider, form_of

@@ -50,6 +50,9 @@ ORDERS = {
 class Direct:
     """The real local engines, in this process: the sandbox has tests of its own."""
 
+    pids: tuple[int, ...] = ()
+    models_loaded = False
+
     def read(self, file: BinaryIO, media_type: str, report: Callable[[float], None], options: ReadingOptions) -> Reading:
         return engines.read_source(Source(file.read(), media_type), report)
 

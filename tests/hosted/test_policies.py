@@ -14,7 +14,7 @@ from akount.hosted import policies
 from akount.hosted.policies import Policy, Strategy
 from akount.lifecycle import Runtime
 from akount.models import AuditEntry
-from conftest import make_settings
+from fresh import make_settings
 from people import People
 from providers import Provider
 from test_cli import Shell

@@ -14,8 +14,8 @@ from akount.hosted import questions, wire
 from akount.hosted.providers import PROVIDERS, price
 from akount.hosted.questions import understood
 from akount.hosted.refusals import NotAnswered
-from conftest import make_settings
 from fakes import lines
+from fresh import make_settings
 from providers import ENGINES, USAGE, form
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -11,7 +11,7 @@ import config
 from akount.errors import LimitExceeded
 from akount.identity.throttle import TRIES, Throttle
 from akount.limits import Windows
-from conftest import redis_database
+from fresh import redis_database
 
 
 @pytest.fixture(params=["own", "redis"])

@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from akount.models import JobStatus
-from conftest import make_settings, postgres_copy, redis_database
+from fresh import make_settings, postgres_copy, redis_database
 from make import pdf, submitted
 from people import settle_in
 from servers import Server
 from web import Web, lines_to, upload_body
 from worker import Consumer, emptied, job_of, until
 
-REQUESTS = 480
+REQUESTS = 240
 
 
 def apart(owners: list[set[int]]) -> bool:

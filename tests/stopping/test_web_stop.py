@@ -22,7 +22,7 @@ import pytest
 import config
 from akount import db
 from akount.db import Database
-from conftest import make_settings, postgres_copy
+from fresh import make_settings, postgres_copy
 from make import pdf
 from people import People, settle_in
 from servers import Server, create_database, postgres_server

@@ -17,7 +17,7 @@ from akount import db, workers
 from akount.lifecycle import Runtime
 from akount.models import Attempt, JobStatus
 from akount.tasks import upkeep
-from conftest import make_settings, postgres_copy, redis_database
+from fresh import make_settings, postgres_copy, redis_database
 from make import submitted
 from people import People, settle_in
 from servers import Server, create_database, postgres_server, redis_server

@@ -28,6 +28,15 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
 
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.asked + other.asked,
+            self.failures + other.failures,
+            self.jobs + other.jobs,
+            self.statuses + other.statuses,
+            self.seconds + other.seconds,
+        )
+
 
 class Load:
     """`clients` threads, until so many requests were sent or it is told to stop."""

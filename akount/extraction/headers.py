@@ -52,6 +52,8 @@ _GUESS = 55
 _FROM_WORDS = re.compile(r"(?:\b(?:vom|von|dated|of|du|del|d\.d\.|z dnia|af|den|from)\s*:?\s*)$", re.IGNORECASE)
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis|au|al|t/m|until|do)\s*\d|^\s*[-–—]\s*\w")
 _RANGE_BEFORE = re.compile(r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$")
+_REDUCED = re.compile(r"^(?:\w+ ){0,4}%? ?(?:skonto|cash discount|discount|escompte|sconto|descuento|korting|rabatt)\b")
+_UNREDUCED = re.compile(r"(?:ohne abzug|rein netto|netto|net|without deduction|sans escompte)\b")
 _TIME = re.compile(r"\b[0-2]?\d[:.][0-5]\d(?:[:.][0-5]\d)?\b")
 
 
@@ -98,15 +100,23 @@ def _date_role(document: Document, date: Date) -> tuple[str, float]:
     after = date.cell.text[date.end :]
     if _RANGE.search(after) or _RANGE_BEFORE.search(before):
         return "other", 1.0
-    number = _number_before(document, date, before)
-    if number:
-        return number
+    told = _terms_behind(after) or _number_before(document, date, before)
+    if told:
+        return told
     found = labels.find(before, "date")
     if found:
         return _last_label(document, date, found) if len(before) - found[-1].end < 40 else ("", 0.0)
     if sum(char.isalpha() for char in before) > 12:
         return "", 0.0
     return _date_label_beside(document, date)
+
+
+def _terms_behind(after: str) -> tuple[str, float] | None:
+    """What "with 2 % discount", or "without deduction", right behind a date says about it."""
+    words = plain(re.split(r"[,;.]\s", after)[0])
+    if _REDUCED.search(words[:40]):
+        return "other", 1.0
+    return ("due", 2.5) if _UNREDUCED.match(words) else None
 
 
 def _number_before(document: Document, date: Date, before: str) -> tuple[str, float] | None:
@@ -116,8 +126,10 @@ def _number_before(document: Document, date: Date, before: str) -> tuple[str, fl
     if not _FROM_WORDS.search(before.rstrip() + " "):
         return None
     found = [label for label in labels.find(before, "number") if label.strength == labels.STRONG]
-    if not found:
+    if not found or found[-1].end >= len(before.rstrip(" :")):
         return None
+    if _REFERS.search(plain(before[: found[-1].start])):
+        return ("other", 1.0)
     between = _FROM_WORDS.sub("", before[found[-1].end :].rstrip() + " ")
     if found[-1].role == "issue" and plain(between) and not re.search(r"\d", between):
         return ("other", 1.0)
@@ -162,7 +174,12 @@ _LEADING = re.compile(
     r"^[\s:.#\-–№º°*\[]*(?:\(\w{1,6}\)\s*)?(?:(?:no|nr|num|number|nummer|numer|numero|número|n)\b[\s.:#º°\[-]*)?", re.IGNORECASE
 )
 _ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
-_REFERS = re.compile(r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von|zu rechnung)\b", re.IGNORECASE)
+_REFERS = re.compile(
+    r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
+    r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",
+    re.IGNORECASE,
+)
+"""In front of "invoice 4711": then it is another one that this document is about."""
 
 
 def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None:
@@ -205,7 +222,7 @@ def _of_another_label(text: str, label: labels.Label) -> bool:
 def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:
     strength = _number_strength(label)
     if _REFERS.search(plain(cell.text[: label.start])):
-        strength -= 2.0
+        strength -= 3.0
     if plain(cell.text[: label.start]) and label.strength == labels.PLAIN:
         strength -= 0.8
     rest = cell.text[label.end :]

@@ -297,3 +297,38 @@ def test_a_tip_belongs_to_the_total_and_two_cards_pay_it() -> None:
         (470, 11, "$80.00"),
     )  # fmt: skip
     assert values(reading, "total") == (Decimal("113.10"),)
+
+
+def test_a_credit_note_is_not_the_document_it_corrects() -> None:
+    reading = printed(
+        (60, 3, "Rechnungskorrektur"), (350, 3, "Nummer: GS-2024-007"), (350, 4, "Datum: 10.06.2024"),
+        (60, 6, "zu Rechnung Nr. RE-2024-0555 vom 02.05.2024"), (60, 10, "Nettobetrag"), (470, 10, "100,00"),
+        (60, 11, "zzgl. 19% MwSt."), (470, 11, "19,00"), (60, 12, "Gesamtbetrag"), (470, 12, "119,00 EUR"),
+    )  # fmt: skip
+    assert values(reading, "invoice_number", "issue_date") == ("GS-2024-007", dt.date(2024, 6, 10))
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "Zahlbar bis 20.06.2024 mit 2% Skonto: 1.166,20 EUR, bis 10.07.2024 ohne Abzug: 1.190,00 EUR",
+        "Zahlbar innerhalb 30 Tagen netto bis 10.07.2024, 3% Skonto innerhalb 10 Tagen bis 20.06.2024",
+    ],
+)
+def test_the_day_of_a_cash_discount_is_not_the_due_date(terms: str) -> None:
+    reading = printed(
+        (60, 4, "Rechnung Nr. 4711"), (350, 4, "Datum: 10.06.2024"), (60, 8, "Gesamtbetrag"), (470, 8, "1.190,00 EUR"),
+        (60, 12, terms),
+    )  # fmt: skip
+    assert values(reading, "due_date", "total") == (dt.date(2024, 7, 10), Decimal("1190.00"))
+
+
+def test_a_payment_of_the_last_bill_says_nothing_about_this_one() -> None:
+    reading = printed(
+        (60, 3, "Votre facture du 1 mars 2024"), (60, 4, "N° de facture : 0987654321"), (60, 7, "Solde précédent"),
+        (470, 7, "49,99 EUR"), (60, 8, "Paiement reçu le 15/02/2024, merci"), (470, 8, "-49,99 EUR"), (60, 9, "Abonnements"),
+        (470, 9, "44,15 EUR"), (60, 10, "TVA 20%"), (470, 10, "8,83 EUR"), (60, 11, "Total de la facture TTC"),
+        (470, 11, "52,98 EUR"), (60, 12, "Montant prélevé le 15/03/2024"), (470, 12, "52,98 EUR"),
+    )  # fmt: skip
+    said = values(reading, "issue_date", "due_date", "total", "amount_due")
+    assert said == (dt.date(2024, 3, 1), dt.date(2024, 3, 15), Decimal("52.98"), Decimal("52.98"))

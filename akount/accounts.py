@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -270,21 +272,28 @@ def set_routing(session: Session, call: Call, changes: Mapping[str, int | None])
     return tenant
 
 
-_ENTITIES = select(Entity).where(Entity.tenant_id == bindparam("tenant"))
-_TWO_ENTITIES = _ENTITIES.limit(2)
+_ENTITY = Entity.__table__.c
+_WHICH = select(_ENTITY.id, _ENTITY.name)
 
 
-def entity_of(session: Session, tenant_id: uuid.UUID, entity_id: uuid.UUID | None) -> Entity:
-    """The tenant's entity; without an id its only one. Raises NotFound, or BadRequest where it has to be chosen."""
-    if entity_id is not None:
-        entity = session.scalar(_ENTITIES.where(Entity.id == entity_id), {"tenant": tenant_id})
-        if entity is None:
-            raise NotFound("There is no such entity.", code="entity_not_found")
-        return entity
-    entities = session.scalars(_TWO_ENTITIES, {"tenant": tenant_id}).all()
-    if len(entities) != 1:
-        raise BadRequest("Name the entity in the field entityId: this tenant has several.", code="entity_required")
-    return entities[0]
+def entity_of(
+    session: Session, tenant_id: uuid.UUID, entity_id: uuid.UUID | None, query: Select[Any] = _WHICH, **said: object
+) -> Row[Any]:
+    """The tenant's entity; without an id its only one. Raises NotFound, or BadRequest where it has to be chosen. With a
+    `query` over entities, and the parameters that it wants, more is learned by the same question."""
+    named = {} if entity_id is None else {"the_entity": entity_id}
+    found = session.execute(_of_tenant(query, bool(named)), {"the_tenant": tenant_id, **named, **said}).all()
+    if len(found) == 1:
+        return found[0]
+    if named:
+        raise NotFound("There is no such entity.", code="entity_not_found")
+    raise BadRequest("Name the entity in the field entityId: this tenant has several.", code="entity_required")
+
+
+@functools.cache
+def _of_tenant(query: Select[Any], named: bool) -> Select[Any]:
+    query = query.where(_ENTITY.tenant_id == bindparam("the_tenant"))
+    return query.where(_ENTITY.id == bindparam("the_entity")) if named else query.limit(2)
 
 
 def note(session: Session, call: Call, action: str, target: str, reason: str = "", *, tenant_id: uuid.UUID | None = None) -> None:

@@ -45,11 +45,13 @@ _ORDER = (_JOB.priority, _JOB.turn, _JOB.run_at)
 CLAIMABLE = _JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
 
 _HERE = and_(_JOB.queue == bindparam("the_queue"), CLAIMABLE)
-_TURNS = select(
+NEXT_TURN: ColumnElement[int] = func.coalesce(
+    select(func.max(_JOB.turn) + 1).where(_HERE, _JOB.tenant_id == bindparam("the_tenant")).scalar_subquery(),
     select(func.min(_JOB.turn)).where(_HERE).scalar_subquery(),
-    select(func.max(_JOB.turn)).where(_HERE, _JOB.tenant_id == bindparam("the_tenant")).scalar_subquery(),
+    0,
 )
-"""The turn that is being served, and the last one of a tenant."""
+"""The turn of a tenant's next document, found by the statement that enters it (ledger.enter): one behind its last that waits,
+else the turn that is being served. Two at once may get the same: fairness, not order, is promised."""
 
 
 class Priority(enum.IntEnum):
@@ -57,12 +59,6 @@ class Priority(enum.IntEnum):
 
     PERSON = 0  # somebody waits for it
     BULK = 10  # an import that nobody watches
-
-
-def next_turn(session: Session, queue: str, tenant_id: uuid.UUID) -> int:
-    """The turn of a tenant's next document. Two at once may get the same: fairness, not order, is promised."""
-    present, own = session.execute(_TURNS, {"the_queue": queue, "the_tenant": tenant_id}).one()
-    return max(present or 0, -1 if own is None else own + 1, 0)
 
 
 @functools.cache

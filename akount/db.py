@@ -38,7 +38,9 @@ from sqlalchemy.pool import NullPool
 from akount.errors import SettingsError, Unavailable
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-READ_ONLY = "akount_read_only"
+READ_ONLY, PATIENCE = "akount_read_only", "akount_patience"
+"""What a snapshot says of itself to whoever begins it."""
+TOLD = "told"
 SQLITE_BUSY_SECONDS = 30
 POOL_PARAMETERS = ("connection_limit", "pool_timeout", "connect_timeout")
 QUERY_CANCELED = "57014"
@@ -159,9 +161,6 @@ class Pool:
         return replace(self, size=size, overflow=min(self.overflow, connections - size))
 
 
-_NARROW = text("SELECT set_config('akount.tenant', :tenant, true)")
-
-
 class Database:
     """One process's way to the database. Never shared across a fork: open one in each process."""
 
@@ -180,7 +179,6 @@ class Database:
         """A session whose work is committed at the end, or not at all."""
         self._require_own_process()
         with _translated(), self._in_line, self._sessions.begin() as session:
-            self._narrow(session)
             yield session
 
     @contextmanager
@@ -189,10 +187,7 @@ class Database:
         takes longer than `statement_seconds`, where the caller is less patient than the pool; SQLite does not."""
         self._require_own_process()
         with _translated(), self._sessions() as session:
-            session.connection(execution_options={READ_ONLY: True})
-            self._narrow(session)
-            if statement_seconds is not None and not self.sqlite:
-                session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
+            session.connection(execution_options={READ_ONLY: True, PATIENCE: statement_seconds})
             yield session
 
     def ping(self) -> None:
@@ -244,10 +239,6 @@ class Database:
         with self.snapshot() as session:
             query = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user"
             return bool(session.scalar(text(query)))
-
-    def _narrow(self, session: Session) -> None:
-        if not self.sqlite and _seen.get() != SEES_ALL:
-            session.execute(_NARROW, {"tenant": _seen.get()})
 
     def _require_own_process(self) -> None:
         """Two processes that speak over one socket would read each other's answers."""
@@ -344,7 +335,33 @@ def _engine(url: URL, pool: Pool) -> Engine:
     engine = create_engine(url, connect_args=arguments, **options)
     event.listen(engine, "checkin", lambda _connection, record: record.info.update(used=time.monotonic()))
     event.listen(engine, "checkout", functools.partial(_try_line, engine.dialect))
+    event.listen(engine, "begin", _postgres_begin)
+    event.listen(engine, "before_cursor_execute", _tell, retval=True)
     return engine
+
+
+def _postgres_begin(connection: Connection) -> None:
+    """Nothing is sent yet: what Postgres is to be told goes with the first statement of a transaction, and with each of a
+    snapshot, which is a transaction of its own and by itself: no BEGIN and no ROLLBACK around it. Which of both it is, is
+    said to the driver at each beginning, so that no line keeps what was said before."""
+    said = connection.get_execution_options()
+    reads, seconds = said.get(READ_ONLY, False), said.get(PATIENCE)
+    alone = reads or said.get("isolation_level") == "AUTOCOMMIT"  # for what Postgres does outside of transactions only
+    connection.connection.dbapi_connection.autocommit = alone  # type: ignore[union-attr]
+    told = ["SET LOCAL transaction_read_only = on; "] if reads else []
+    told += [f"SET LOCAL akount.tenant = '{_seen.get()}'; "] if _seen.get() != SEES_ALL else []
+    told += [f"SET LOCAL statement_timeout = {round(seconds * 1000)}; "] if seconds is not None else []
+    connection.info[TOLD] = "".join(told)
+
+
+def _tell(connection: Connection, cursor: Any, statement: str, parameters: Any, *context: Any) -> tuple[str, Any]:
+    told = connection.info[TOLD]
+    if not connection.get_execution_options().get(READ_ONLY):
+        connection.info[TOLD] = ""
+    if told and (context[-1] or cursor.name):  # sent once for each row, or declared as a cursor: nothing can go with it
+        connection.exec_driver_sql(told)
+        told = ""
+    return told + statement, parameters
 
 
 def _try_line(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:

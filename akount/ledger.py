@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Table, Update, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Insert, ScalarSelect, Table, Update, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from akount.db import now
 from akount.errors import AkountError, Conflict, NotFound
 from akount.fingerprints import Cause, cause
-from akount.models import Attempt, Document, Job, JobStatus, inserting, write
+from akount.models import Attempt, Document, Job, JobStatus, inserting, values_of, write
 
 CANCELLABLE = (JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE)
 RETRYABLE = (JobStatus.FAILED, JobStatus.CANCELLED)
@@ -87,11 +87,19 @@ def _is_dead(worker: str) -> bool:
 
 
 def enter(
-    session: Session, document: Document, *, queue: str, max_attempts: int, request_id: str, priority: int = 0, turn: int = 0
+    session: Session,
+    document: Document,
+    *,
+    queue: str,
+    max_attempts: int,
+    request_id: str,
+    priority: int = 0,
+    turn: ColumnElement[int] | None = None,
 ) -> Job:
     """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit.
 
-    The job that is answered is a picture of the row: the session does not follow it."""
+    `turn` says how its place in line is found, from `the_queue` and `the_tenant`; without it that is the first. The job that
+    is answered is a picture of the row, without its turn: the session does not follow it."""
     at = now()
     job = Job(
         id=uuid.uuid4(),
@@ -103,7 +111,6 @@ def enter(
         max_attempts=max_attempts,
         request_id=request_id,
         priority=priority,
-        turn=turn,
         run_at=at,
         rung_at=at,
         created_at=at,
@@ -111,14 +118,26 @@ def enter(
         progress=0,
         version=1,
     )
-    write(session, job)
+    if turn is None:
+        write(session, job)
+    else:
+        session.execute(_entering(turn), values_of(job) | {"the_queue": queue, "the_tenant": document.tenant_id})
     return job
+
+
+@functools.cache
+def _entering(turn: ColumnElement[int]) -> Insert:
+    return inserting(Job).values(turn=turn)
+
+
+_THIS = select(Job).where(Job.id == bindparam("the_job"))
+_THIS_OF = _THIS.where(Job.tenant_id == bindparam("the_tenant"))
 
 
 def find(session: Session, tenant_id: uuid.UUID | None, job_id: uuid.UUID) -> Job:
     """The job, if it is the tenant's (None: an operator, who sees all). Raises NotFound."""
-    query = select(Job).where(Job.id == job_id)
-    job = session.scalar(query if tenant_id is None else query.where(Job.tenant_id == tenant_id))
+    its = {} if tenant_id is None else {"the_tenant": tenant_id}
+    job = session.scalar(_THIS_OF if its else _THIS, {"the_job": job_id, **its})
     if job is None:
         raise NotFound("There is no such job.")
     return job

@@ -29,28 +29,44 @@ return {{taken, look(KEYS, {{ARGV[1] - ARGV[3], ARGV[2]}})}}
 Answer = TypeVar("Answer")
 
 
+class _Told(threading.local):
+    """What a thread was told of the windows that it took from last: that of the request, and that of its document."""
+
+    def __init__(self) -> None:
+        self._windows: dict[tuple[str, int, int], tuple[float, tuple[float, int]]] = {}
+
+    def keep(self, which: tuple[str, int, int], at: float, window: tuple[float, int]) -> None:
+        self.pop(which)
+        if len(self._windows) > 1:
+            del self._windows[next(iter(self._windows))]
+        self._windows[which] = at, window
+
+    def pop(self, which: tuple[str, int, int]) -> tuple[float, int] | None:
+        """None: nothing, or not just now."""
+        at, window = self._windows.pop(which, (0.0, None))
+        return window if 0 <= time.time() - at < FRESH_SECONDS else None
+
+
 class Shared(RedisStorage):
     """The library's storage in Redis, which asks once for what the library asks twice: whether a slot is free, and how many
-    are taken. Whoever has just taken one is told from memory."""
+    are taken. Whoever has just taken one is told from memory, once."""
 
     def __init__(self, uri: str, **options: Any) -> None:
         super().__init__(uri, **options)
         self._take = self.storage.register_script(_TAKE)
-        self._last = threading.local()
+        self._told = _Told()
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """As the library does."""
         at = time.time()
         taken, window = self._take([self.prefixed_key(key)], [at, limit, expiry, amount])
-        self._last.said = (key, limit, expiry), at, (float(window[0]), window[1]) if window else (at, 0)
+        self._told.keep((key, limit, expiry), at, (float(window[0]), window[1]) if window else (at, 0))
         return bool(taken)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """As the library does."""
-        asked, at, (oldest, taken) = self._last.__dict__.pop("said", (None, 0.0, (0.0, 0)))
-        if asked == (key, limit, expiry) and 0 <= time.time() - at < FRESH_SECONDS:
-            return oldest, taken
-        return super().get_moving_window(key, limit, expiry)
+        told = self._told.pop((key, limit, expiry))
+        return super().get_moving_window(key, limit, expiry) if told is None else told
 
 
 class Windows:

@@ -109,7 +109,12 @@ def inserting(table: type[Base]) -> Insert:
 
 def write(session: Session, row: Base) -> None:
     """Inserts a row at once and by itself: the session does not follow it, and the defaults stand in the database only."""
-    session.execute(inserting(type(row)), {name: value for name, value in vars(row).items() if name != "_sa_instance_state"})
+    session.execute(inserting(type(row)), values_of(row))
+
+
+def values_of(row: Base) -> dict[str, Any]:
+    """What a row that was just made says, by the names of its columns."""
+    return {name: value for name, value in vars(row).items() if name != "_sa_instance_state"}
 
 
 def _enum(kind: type[enum.StrEnum]) -> Enum:
@@ -322,7 +327,7 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(Integer, default=0)
     "the lower, the sooner: see backlog.Priority"
     turn: Mapped[int] = mapped_column(BigInteger, default=0)
-    "its place in line among jobs of the same priority; tenants take turns, see backlog.next_turn"
+    "its place in line among jobs of the same priority; tenants take turns, see backlog.NEXT_TURN"
     progress: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     "counted attempts, the running one included; one that was given back at a shutdown does not count"

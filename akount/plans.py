@@ -12,7 +12,7 @@ import math
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -64,6 +64,11 @@ def allowance(session: Session, tenant_id: uuid.UUID, default_size: int) -> Allo
     return _allowed(session.scalar(select(Tenant.plan).where(Tenant.id == tenant_id)), default_size)
 
 
+def common_size(default_size: int) -> int:
+    """Bytes of a document that every tenant may send, whatever its plan."""
+    return min(default_size, *(each.size for each in ALLOWANCES.values()))
+
+
 def _allowed(plan: str | None, default_size: int) -> Allowance:
     return Allowance(None, default_size) if plan is None else ALLOWANCES[Plan(plan)]
 
@@ -72,7 +77,7 @@ def standing(session: Session, tenant_id: uuid.UUID, default_size: int) -> Stand
     """Where the tenant stands now."""
     tenant, month = session.get_one(Tenant, tenant_id), _month(now())
     kept = session.get(Usage, (tenant_id, month))
-    used = _sent(session, tenant_id, month) if kept is None else kept.documents
+    used = _sent(session, month, Document.tenant_id == tenant_id) if kept is None else kept.documents
     return _standing(tenant, used, default_size, month)
 
 
@@ -112,13 +117,13 @@ def listed(
     return [(tenant, _standing(tenant, number, default_size, month)) for tenant, number in rows[:limit]], len(rows) > limit
 
 
-def take(session: Session, tenant_id: uuid.UUID) -> None:
-    """Counts one document more, before its row is written. Raises LimitExceeded when the month's are used up, with the day
-    that the next begin."""
-    most = allowance(session, tenant_id, 0).documents
+def take(session: Session, plan: str | None, document: Document) -> None:
+    """Counts a document of a tenant with such a plan; last of all in the transaction that enters it, since others of the
+    tenant wait from here to its end. Raises LimitExceeded when the month's are used up, with the day that the next begin."""
+    most = _allowed(plan, 0).documents
     if most is None:
         return
-    month = _month(now())
+    tenant_id, month = document.tenant_id, _month(now())
     mine = (Usage.tenant_id == tenant_id, Usage.month == month)
     one_more = update(Usage).where(*mine, Usage.documents < most).values(documents=Usage.documents + 1)
     if _moved(session, one_more):
@@ -126,7 +131,8 @@ def take(session: Session, tenant_id: uuid.UUID) -> None:
     if session.scalar(select(Usage.month).where(*mine)) is None:
         try:
             with session.begin_nested():  # what came before there was a plan counts too
-                session.add(Usage(tenant_id=tenant_id, month=month, documents=_sent(session, tenant_id, month)))
+                sent = _sent(session, month, Document.tenant_id == tenant_id, Document.id != document.id)
+                session.add(Usage(tenant_id=tenant_id, month=month, documents=sent))
         except IntegrityError:  # begun by somebody else at this moment
             pass
         if _moved(session, one_more):
@@ -146,10 +152,10 @@ def _moved(session: Session, statement: object) -> bool:
     return moved == 1
 
 
-def _sent(session: Session, tenant_id: uuid.UUID, month: dt.date) -> int:
-    """Documents of a month; what was erased counts too."""
-    mine = (Document.tenant_id == tenant_id, Document.created_at >= _midnight(month))
-    return session.scalar(select(func.count()).select_from(Document).where(*mine)) or 0
+def _sent(session: Session, month: dt.date, *which: ColumnElement[bool]) -> int:
+    """Such documents of a month; what was erased counts too."""
+    counted = select(func.count()).select_from(Document).where(Document.created_at >= _midnight(month), *which)
+    return session.scalar(counted) or 0
 
 
 def _month(at: dt.datetime) -> dt.date:

@@ -9,7 +9,7 @@ import datetime as dt
 import uuid
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from akount.idempotency import Keyed, keyed
 from akount.kinds import Kind
 from akount.ledger import DeadLetters, Page
 from akount.lifecycle import Runtime
-from akount.models import Document, Job, Operation, write
+from akount.models import Document, Entity, Job, Operation, Tenant, write
 from akount.operations import Action
 from akount.readings import AS_ALWAYS, ReadingOptions
 from akount.storage import Incoming, new_key
@@ -59,9 +59,10 @@ def submit(
     actor = call.actor
     media_type = intake.admit(incoming, incoming.limit)
     with runtime.database.snapshot() as session:
-        entity = entity_of(session, actor.tenant, entity_id)
+        known = {"the_kind": kind.name, "the_sha256": incoming.sha256}
+        entity = entity_of(session, actor.tenant, entity_id, _WHERE_TO, **known)
         sent = None if idempotency_key is None else keyed(actor.tenant, idempotency_key, kind.name, entity.id, incoming.sha256)
-        before = _before(session, entity.id, kind, incoming.sha256, sent)
+        before = _before(session, entity.job_id, sent)
     if before is not None:
         return _remembered(runtime, before, sent)
     runtime.limiter.admit(actor.tenant)
@@ -86,8 +87,9 @@ def submit(
             job = _enter(session, runtime, call, kind, document, priority=priority)
             if sent is not None:
                 idempotency.keep(session, sent, job.id, duplicate=False)
+            plans.take(session, entity.plan, document)
     except IntegrityError:
-        return _raced(runtime, kind, document, sent)
+        return _raced(runtime, document, sent)
     except LimitExceeded:
         runtime.storage.delete(document.storage_key)
         raise
@@ -107,11 +109,9 @@ def _clear(runtime: Runtime, incoming: Incoming, media_type: str) -> None:
 
 
 def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
-    plans.take(session, document.tenant_id)
     if configured(runtime.settings):
         document.hosted_engines = policies.consents_at_upload(session, call.actor.user_id, document.tenant_id)
     write(session, document)
-    turn = backlog.next_turn(session, kind.queue, document.tenant_id)
     job = ledger.enter(
         session,
         document,
@@ -119,29 +119,31 @@ def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document:
         max_attempts=runtime.settings.scan_max_attempts,
         request_id=call.request_id,
         priority=priority,
-        turn=turn,
+        turn=backlog.NEXT_TURN,
     )
     note(session, call, "document.submit", f"document:{document.id}")
     return job
 
 
-def _raced(runtime: Runtime, kind: Kind, document: Document, sent: Keyed | None) -> Submission:
+def _raced(runtime: Runtime, document: Document, sent: Keyed | None) -> Submission:
     """Somebody else sent the same bytes, or the same key, at the same time: theirs is the document, our copy goes."""
     runtime.storage.delete(document.storage_key)
     with runtime.database.snapshot() as session:
-        before = _before(session, document.entity_id, kind, document.sha256, sent)
+        known = {"the_kind": document.kind, "the_sha256": document.sha256}
+        entity = entity_of(session, document.tenant_id, document.entity_id, _WHERE_TO, **known)
+        before = _before(session, entity.job_id, sent)
     if before is None:
         raise RuntimeError("a document that collides with none")
     return _remembered(runtime, before, sent)
 
 
-def _before(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str, sent: Keyed | None) -> Submission | None:
-    """What there is already, by the key or by the bytes. Raises Conflict for a key that came with another file."""
+def _before(session: Session, known: uuid.UUID | None, sent: Keyed | None) -> Submission | None:
+    """What there is already, by the key or by the bytes, whose job is `known`. Raises Conflict for a key that came with
+    another file."""
     answer = None if sent is None else idempotency.answered(session, sent)
     if answer is not None:
         return Submission(session.get_one(Job, answer.job_id), answer.duplicate, replayed=True)
-    known = _known(session, entity_id, kind, sha256)
-    return None if known is None else Submission(known, duplicate=True)
+    return None if known is None else Submission(session.get_one(Job, known), duplicate=True)
 
 
 def _remembered(runtime: Runtime, before: Submission, sent: Keyed | None) -> Submission:
@@ -158,18 +160,23 @@ def _remembered(runtime: Runtime, before: Submission, sent: Keyed | None) -> Sub
     return before
 
 
-_JOBS, _DOCUMENTS = Job.__table__, Document.__table__
-_JOB_OF = select(_JOBS.c.id).join_from(_JOBS, _DOCUMENTS)
-_JOB_OF = _JOB_OF.where(*(_DOCUMENTS.c[name] == bindparam(f"the_{name}") for name in ("entity_id", "kind", "sha256")))
+_TENANTS, _ENTITIES, _DOCUMENTS, _JOBS = (table.__table__ for table in (Tenant, Entity, Document, Job))
+_SAME = (_DOCUMENTS.c[name] == bindparam(f"the_{name}") for name in ("kind", "sha256"))
+_WHERE_TO = (
+    select(_ENTITIES.c.id, _TENANTS.c.plan, _JOBS.c.id.label("job_id"))
+    .join_from(_ENTITIES, _TENANTS)
+    .outerjoin(_DOCUMENTS, and_(_DOCUMENTS.c.tenant_id == _TENANTS.c.id, _DOCUMENTS.c.entity_id == _ENTITIES.c.id, *_SAME))
+    .outerjoin(_JOBS, _JOBS.c.document_id == _DOCUMENTS.c.id)
+)
+"""The entity that a document is for, the plan of its tenant, and the job of the same bytes where they came before."""
 
 
-def _known(session: Session, entity_id: uuid.UUID, kind: Kind, sha256: str) -> Job | None:
-    found = session.scalar(_JOB_OF, {"the_entity_id": entity_id, "the_kind": kind.name, "the_sha256": sha256})
-    return None if found is None else session.get_one(Job, found)
-
-
-def largest(runtime: Runtime, actor: Actor) -> int:
-    """Bytes of the largest file that the actor's tenant may send."""
+def largest(runtime: Runtime, actor: Actor, announced: int | None) -> int:
+    """Bytes of the largest file that the actor's tenant may send. Where no more are `announced` than every tenant may send,
+    nobody is asked for the plan."""
+    common = plans.common_size(runtime.settings.max_upload_bytes)
+    if announced is not None and announced <= common:
+        return common
     with runtime.database.snapshot() as session:
         return plans.allowance(session, actor.tenant, runtime.settings.max_upload_bytes).size
 

@@ -182,7 +182,7 @@ def test_one_of_several_entities_has_to_be_named(ada: Person, session: Session) 
     with pytest.raises(BadRequest) as refused:
         accounts.entity_of(session, ada.actor.tenant, None)
     assert refused.value.code == "entity_required"
-    assert accounts.entity_of(session, ada.actor.tenant, second.id) is second
+    assert accounts.entity_of(session, ada.actor.tenant, second.id).id == second.id
 
 
 def test_a_tenant_without_entities_has_none_to_choose(session: Session) -> None:

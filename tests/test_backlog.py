@@ -43,8 +43,9 @@ def entered(
             )
             session.add(document)
             session.flush()
-            turn = backlog.next_turn(session, BILL.queue, tenant)
-            job = ledger.enter(session, document, queue=BILL.queue, max_attempts=3, request_id="", priority=priority, turn=turn)
+            job = ledger.enter(
+                session, document, queue=BILL.queue, max_attempts=3, request_id="", priority=priority, turn=backlog.NEXT_TURN
+            )
             session.flush()
             ids.append(job.id)
     return ids

@@ -65,9 +65,9 @@ class Place:
         """A dead client's transaction goes when the server reads the end of its connection, a moment later."""
         if self.runtime.database.sqlite:
             return
-        with self.runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for _ in range(1000):  # each time a transaction of its own: within one the answer stays the same
-                if connection.scalar(text(OPEN)) == 0:
+        with self.runtime.database.snapshot() as session:
+            for _ in range(1000):  # each question is a transaction of its own: within one the answer stays the same
+                if session.scalar(text(OPEN)) == 0:
                     return
                 time.sleep(0.01)
         raise AssertionError("the transaction of a dead process stays open")
@@ -202,7 +202,7 @@ SUBMITTING: dict[str, tuple[Trap, str]] = {
     "safe on disk, without its key": (Trap("pathlib:Path.replace"), REMAINDER),
     "under its key, the directory not safe": (Trap("pathlib:Path.replace", "after"), ORPHAN),
     "stored": (Trap("akount.storage:LocalStorage.put", "after"), ORPHAN),
-    "document written": (Trap("akount.backlog:next_turn"), ORPHAN),
+    "document written": (Trap("akount.ledger:enter"), ORPHAN),
     "job entered": (Trap("akount.ledger:enter", "after"), ORPHAN),
     "noted": (Trap("akount.scans:note", "after"), ORPHAN),
     "about to commit": (Trap("akount.ledger:enter", "before commit"), ORPHAN),

@@ -120,4 +120,4 @@ def test_each_month_begins_anew(runtime: Runtime, people: People, monkeypatch: p
 @pytest.mark.parametrize(("plan", "size"), [(None, 10), (Plan.FREE, 5), (Plan.PRO, 10), (Plan.ENTERPRISE, 50)])
 def test_the_plan_says_how_large_a_file_may_be(runtime: Runtime, people: People, plan: Plan | None, size: int) -> None:
     give(runtime, people, plan)
-    assert scans.largest(runtime, people.ada.actor) == size * MIB
+    assert scans.largest(runtime, people.ada.actor, None) == size * MIB

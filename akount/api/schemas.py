@@ -389,9 +389,13 @@ class KeyListSchema(Schema):
     items = fields.List(fields.Nested(KeySchema))
 
 
+_JOB = JobSchema()
+"""Made once: to make a schema costs as much as to use it."""
+
+
 def job_json(job: Job) -> dict[str, Any]:
     """A job as the contract has it."""
-    shown: dict[str, Any] = JobSchema().dump(job)
+    shown: dict[str, Any] = _JOB.dump(job)
     return shown
 
 

@@ -22,6 +22,7 @@ bp = Blueprint("uploads", __name__)
 FORM_OVERHEAD = 65_536
 """Bytes of a request beyond the file itself: boundaries, headers and the other fields."""
 FORM_PARTS = 10
+_FORM, _SUBMISSION = UploadForm(unknown="exclude"), SubmissionSchema()
 
 
 class UploadRequest(Request):
@@ -62,9 +63,9 @@ def scan(kind_name: str) -> tuple[Response, int]:
     """Takes one document to be read: 202 with the job, or 200 with the job that the same file has already."""
     kind = kind_named(kind_name)
     if isinstance(request, UploadRequest):
-        request.allow(scans.largest(runtime(), call().actor))
+        request.allow(scans.largest(runtime(), call().actor, request.content_length))
     try:
-        form = valid(UploadForm(unknown="exclude"), _fields(request))
+        form = valid(_FORM, _fields(request))
         file = request.files.get("file")
         incoming = request.incoming if isinstance(request, UploadRequest) else None
         if file is None or incoming is None:
@@ -112,5 +113,5 @@ def _answer(submission: Submission) -> dict[str, Any]:
     }
     if submission.duplicate:
         answer |= {"duplicate": True, "message": "This file was sent before; nothing was added.", "status": job.status.value}
-    shown: dict[str, Any] = SubmissionSchema().dump(answer)
+    shown: dict[str, Any] = _SUBMISSION.dump(answer)
     return shown

@@ -19,6 +19,7 @@ class LocalStorage(Spooling):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory / ".incoming")
         self._files = directory
+        self._root = directory.resolve()
 
     def put(self, key: str, incoming: Incoming) -> None:
         path = self._path(key)
@@ -54,8 +55,8 @@ class LocalStorage(Spooling):
         """Nothing is held: who opened a file closes it."""
 
     def _path(self, key: str) -> Path:
-        path = (self._files / key).resolve()
-        if not path.is_relative_to(self._files.resolve()):
+        path = (self._root / key).resolve()
+        if not path.is_relative_to(self._root):
             raise ValueError("a key outside the storage")
         return path
 

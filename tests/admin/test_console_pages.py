@@ -5,6 +5,7 @@ import html
 import re
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from console_help import TOKEN, Visitor, questions
@@ -106,8 +107,9 @@ def test_a_job_leads_to_its_document_and_shows_its_first_page_to_its_tenant(
     assert alone.get(document).status_code == 200
 
 
-def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str]) -> None:
-    """With the snapshot that all who look share: it costs its five once every few seconds."""
+def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the snapshot that all who look share: it costs its five once every few seconds, which do not pass meanwhile."""
+    monkeypatch.setattr("akount.census.time", SimpleNamespace(monotonic=lambda: 0.0))
     with questions(app) as asked:
         for path in paths:
             otto.get(path)

@@ -27,6 +27,7 @@ from akount.lifecycle import Runtime
 from akount.models import (
     AuditEntry,
     Delivery,
+    Document,
     HostedSpending,
     Job,
     JobStatus,
@@ -217,7 +218,7 @@ def test_a_month_that_is_used_up_is_seen_and_pages_have_each_tenant_once(
         for number in range(5):
             accounts.add_tenant(session, f"plan page {number}")
         for _ in range(9):
-            plans.take(session, people.mallory.actor.tenant)
+            plans.take(session, "FREE", Document(tenant_id=people.mallory.actor.tenant))
     assert "used up" in row_of(otto.get("/admin/plans").text, "Mallory")
     monkeypatch.setattr(plans_page, "LISTED", 2)
     seen, path = [], "/admin/plans?name=plan+page"

@@ -47,6 +47,10 @@ def as_ada(people: People) -> Iterator[uuid.UUID]:
     db.see_all()
 
 
+MANY = [{"a": "nothing", "b": "like it"}, {"a": "neither", "b": "this"}]
+PLANTED = "INSERT INTO entities (id, tenant_id, name, created_at) VALUES (%s, %s, 'planted', now())"
+
+
 def tenants_seen(database: Database, table: type) -> set[uuid.UUID]:
     """The forgotten filter."""
     with database.snapshot() as session:
@@ -83,6 +87,19 @@ def test_a_change_without_its_filter_changes_ones_own_rows_only(runtime: Runtime
 def test_a_row_for_another_tenant_is_not_taken(runtime: Runtime, people: People, as_ada: uuid.UUID) -> None:
     with pytest.raises(DBAPIError, match="row-level security"), runtime.database.transaction() as session:
         session.add(Entity(tenant_id=people.mallory.actor.tenant, name="planted"))
+
+
+def test_rows_that_are_written_or_read_many_at_once_are_told_for_whom(runtime: Runtime, people: People, as_ada: uuid.UUID) -> None:
+    """A statement that is sent once for each row, and one whose rows are fetched bit by bit, are told beforehand."""
+    numbers = sa.bindparam("a"), sa.bindparam("b")
+    with runtime.database.transaction() as session:
+        session.connection().execute(update(Record.__table__).where(Record.number == numbers[0]).values(number=numbers[1]), MANY)
+    with runtime.database.transaction() as session:
+        found = session.execute(select(Record.tenant_id, Record.number).execution_options(yield_per=1)).all()
+    assert {tenant for tenant, _ in found} == {as_ada}
+    theirs = Entity(tenant_id=people.mallory.actor.tenant, name="planted")
+    with pytest.raises(DBAPIError, match="row-level security"), runtime.database.transaction() as session:
+        session.connection().exec_driver_sql(PLANTED, [(str(uuid.uuid4()), str(theirs.tenant_id)) for _ in range(2)])
 
 
 def test_what_one_thread_sees_is_nothing_to_another(runtime: Runtime, people: People, as_ada: uuid.UUID) -> None:

@@ -12,7 +12,7 @@ import pytest
 from api_help import DATABASES, Unread
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Select, select
+from sqlalchemy import Select, event, select
 from werkzeug.test import TestResponse
 
 import config
@@ -107,6 +107,25 @@ def test_an_upload_is_answered_exactly_as_the_contract_says(client: FlaskClient,
     assert said["streamUrl"].startswith(f"/api/ai/jobs/{said['jobId']}/stream?ticket=")
     job = client.get(said["statusUrl"], headers=people.ada.headers).json
     assert (job["kind"], job["queue"], job["documentId"]) == (kind.name, kind.queue, said["documentId"])
+
+
+def test_an_upload_is_five_questions_and_the_state_of_its_job_two(app: Flask, client: FlaskClient, people: People) -> None:
+    """Who asks; where the document goes, by which plan, and whether it was here before; document, job, audit entry."""
+    job = send(client, people.ada, file_part(pdf())).json["jobId"]  # from now on the use of the key is noted
+    here, said, engine = threading.get_ident(), [], app.extensions["akount"].database.engine
+
+    def hear(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if threading.get_ident() == here and not statement.startswith("BEGIN"):  # SQLite's driver says it as a statement
+            said.append(statement)
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        assert send(client, people.ada, file_part(pdf())).status_code == 202
+        asked = len(said)
+        assert client.get(f"/api/ai/jobs/{job}", headers=people.ada.headers).status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+    assert (asked, len(said) - asked) == (5, 2), said
 
 
 def test_the_same_idempotency_key_has_the_same_answer(client: FlaskClient, people: People) -> None:

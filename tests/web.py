@@ -101,12 +101,22 @@ class Web:
         return httpx.post(f"{self.url}/api/business/bills/scan", headers=person.headers, files=files, timeout=60, **PLAIN)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What the log says, line by line; every line is JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """What the log says, line by line; every line is JSON. The last may still be being written."""
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def line_of(self, request_id: str) -> dict[str, Any]:
+        """What the log says of a request; it may come after the answer."""
+        deadline = time.monotonic() + 60
+        while not (found := [line for line in self.lines() if line.get("request_id") == request_id]):
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+        (line,) = found
+        return line
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The lines of an event; gunicorn's own lines are no JSON."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        whole = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
     def await_limiter_back(self) -> None:

@@ -70,7 +70,8 @@ class Consumer:
         self.file.touch()
 
     def said(self, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        whole = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
     def tell(self, number: signal.Signals, whom: str = "master") -> None:

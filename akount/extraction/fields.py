@@ -54,7 +54,7 @@ def read_document(document: Document, engine: str, version: str) -> Reading:
 def _find_money(
     document: Document, amounts: list[money.Amount], engine: str
 ) -> tuple[dict[str, Value], list[lines.Item], totals.Sums, tuple[str, ...]]:
-    """The sums, the positions, and what is suspicious about them; positions of a till that add up to the total confirm it."""
+    """The sums, the positions, and what is suspicious about them; positions without a table that add up confirm the total."""
     items = lines.find_lines(document, amounts)
     labelled = roles.outside_of_rows(roles.label_amounts(document, amounts), {item.row for item in items})
     sums = totals.find_sums(document, labelled, lines.line_sum(items))
@@ -66,9 +66,9 @@ def _find_money(
         )
         for name, (value, place, sure) in sums.chosen.items()
     }
-    if not items and document.scanned and "total" in fields:
+    if not items and "total" in fields:
         printed = [sums.chosen[name][0] for name in ("total", "net") if name in sums.chosen]
-        items = tills.find_till_lines(document, amounts, printed)
+        items = tills.find_till_lines(document, amounts, printed, sums.chosen["total"][1].cell.row)
         if items:
             place, sure = sums.chosen["total"][1:]
             signals = {**sums.signals, "till": 1.0, "bare": 0.0}

@@ -30,6 +30,14 @@ _DAMAGE = (
 """What the decoders of Pillow raise on damaged files."""
 
 HEIC_TYPES = ("image/heic", "image/heif")
+_DECODERS = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/webp": "WEBP",
+    "image/tiff": "TIFF",
+    **dict.fromkeys(HEIC_TYPES, "HEIF"),
+}
+"""Of the forty decoders of Pillow the one that a type needs: no other gets to see a stranger's file, or takes memory."""
 MIN_SIDE = 100
 """Pixels; on anything smaller no text can be read."""
 SURE_SIDE = 64
@@ -61,8 +69,10 @@ def warm() -> None:
     """Load the decoders."""
     from PIL import Image
 
+    Image.preinit()
+    for name in ("Mpo", "Tiff", "WebP"):
+        importlib.import_module(f"PIL.{name}ImagePlugin")
     _learn_heic()
-    Image.init()
 
 
 @contextlib.contextmanager
@@ -70,13 +80,13 @@ def _opened(source: Source) -> Iterator[Any]:
     """The image of Pillow. Whatever a decoder raises inside of the block becomes Unreadable."""
     from PIL import Image, UnidentifiedImageError
 
-    if source.media_type in HEIC_TYPES:
-        _learn_heic()
+    warm()
+    decoders = [name for name in Image.OPEN if name == _DECODERS.get(source.media_type)]
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         warnings.simplefilter("ignore", UserWarning)  # crooked EXIF and TIFF tags: the pixels decide
         try:
-            with Image.open(io.BytesIO(source.data)) as image:
+            with Image.open(io.BytesIO(source.data), formats=decoders) as image:
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise _too_many_pixels() from error

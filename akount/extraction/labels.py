@@ -79,22 +79,25 @@ def vocabulary() -> frozenset[str]:
 @lru_cache(maxsize=20_000)
 def find(text: str, group: str) -> tuple[Label, ...]:
     """The labels of a group in a text from left to right, longest match first, without overlaps."""
-    index = _index(group)
-    spans = [(plain(match.group()) or match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    index, spans = _index(group), _spans(text)
     tokens = [_COMPOUND.sub("rechnung", token) if group == "number" and token not in index else token for token, _, _ in spans]
     found, at = [], 0
     while at < len(tokens):
-        entry = next(
-            (one for one in index.get(tokens[at], ()) if tuple(tokens[at : at + len(one.tokens)]) == one.tokens),
-            None,
-        )
-        if entry is None:
+        known = index.get(tokens[at])
+        entry = known and next((one for one in known if tuple(tokens[at : at + len(one.tokens)]) == one.tokens), None)
+        if not entry:
             at += 1
             continue
         last = at + len(entry.tokens) - 1
         found.append(Label(entry.role, entry.strength, spans[at][1], spans[last][2], " ".join(entry.tokens)))
         at = last + 1
     return tuple(found)
+
+
+@lru_cache(maxsize=20_000)
+def _spans(text: str) -> tuple[tuple[str, int, int], ...]:
+    """The words of a text as labels are compared, and where they stand."""
+    return tuple((plain(match.group()) or match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text))
 
 
 def _tokens_of(phrase: str) -> list[str]:

@@ -5,6 +5,7 @@ The same for a PDF's text layer and for OCR, so everything that looks for values
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import unicodedata
@@ -194,7 +195,9 @@ def turn_box(box: Box, angle: int) -> Box:
 
 def overlap(one: Box, other: Box) -> float:
     """How far two boxes overlap sideways, in fractions of the page width; 0 or less: not at all."""
-    return min(one[2], other[2]) - max(one[0], other[0])
+    left, _, right, _ = one
+    from_, _, to, _ = other
+    return (right if right < to else to) - (left if left > from_ else from_)
 
 
 def rows_of(page: Page) -> list[Row]:
@@ -220,12 +223,22 @@ def _row_for(box: Box, recent: list[list[tuple[Box, Word]]]) -> list[tuple[Box, 
     """The row whose nearest word shares most of its height with this one. Rows may bend: neighbours count, not the first."""
     best, best_share = None, 0.45
     for row in reversed(recent):
-        near = min((other for other, _ in row), key=lambda other: abs(other[0] - box[0]))
+        near = _nearest(box[0], row)
         shared = min(near[3], box[3]) - max(near[1], box[1])
         share = shared / max(1e-6, min(near[3] - near[1], box[3] - box[1]))
         if share > best_share and not _covers(near, box):
             best, best_share = row, share
     return best
+
+
+def _nearest(x: float, row: list[tuple[Box, Word]]) -> Box:
+    """The box that begins nearest to a place; of several the first."""
+    near, least = row[0][0], math.inf
+    for other, _ in row:
+        away = abs(other[0] - x)
+        if away < least:
+            near, least = other, away
+    return near
 
 
 def _covers(one: Box, other: Box) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, is_street
@@ -65,7 +65,7 @@ def name_of(text: str, share: float = 0.6) -> str | None:
     name = _REGISTRATION.sub("", text)
     name = re.sub(r"^[^\w(]+|[\s,;:*_|\u2022\u00b7-]+$", "", name)
     bare = plain(name)
-    letters = sum(char.isalpha() for char in name)
+    letters = sum(map(str.isalpha, name))
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
     if bare in labels.words("title") or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
@@ -91,8 +91,11 @@ def is_label(text: str, share: float = 0.6) -> bool:
         covered = sum(label.end - label.start for label in found)
         if covered >= share * max(1, len(text.strip())):
             return True
-    return any(
-        bare.startswith(f"{title} ") and title not in ("table", "cash", "gst", "sale", "bon", "original", "ticket", "nf e")
-        for title in labels.words("title")
-        if len(title) > 3
-    )
+    return bare.startswith(_titles())
+
+
+@cache
+def _titles() -> tuple[str, ...]:
+    """What a text that starts with a title starts with."""
+    no_titles = ("table", "cash", "gst", "sale", "bon", "original", "ticket", "nf e")
+    return tuple(f"{title} " for title in labels.words("title") if len(title) > 3 and title not in no_titles)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import enum
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -156,13 +158,39 @@ def pictures(page: Any) -> Pictures:
     return Pictures(min(1.0, area / max(1.0, width * height)), vectors)
 
 
+class _Sort(enum.Enum):
+    """What becomes of a character."""
+
+    LETTER = enum.auto()
+    SPACE = enum.auto()
+    NOTHING = enum.auto()
+    "a hyphen at the end of a line, or no character at all"
+    CONTROL = enum.auto()
+    UNPRINTED = enum.auto()
+    ODD = enum.auto()
+    "shown, and of no meaning"
+
+
+@functools.lru_cache(maxsize=4096)
+def _sorted(code: int) -> tuple[str, _Sort]:
+    """The character of a code, and what becomes of it."""
+    char = "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)  # half of a pair: a sign beyond the letters of bills
+    if char in "\x02\ufffe":
+        return char, _Sort.NOTHING
+    if char.isspace():
+        return char, _Sort.SPACE
+    if UNPRINTED.match(char):
+        return char, _Sort.CONTROL if char < " " or "\x7f" <= char <= "\x9f" else _Sort.UNPRINTED
+    return char, _Sort.ODD if "\ue000" <= char <= "\uf8ff" or char == "\ufffd" else _Sort.LETTER
+
+
 class _Collector:
     """Groups the characters of a page into words at pdfium's own spaces, and drops what is not to be seen."""
 
     def __init__(self, page: Any, textpage: Any) -> None:
         from pypdfium2 import raw
 
-        self.raw, self.page, self.textpage = raw, page, textpage
+        self.raw, self.page, self.textpage = raw, page, textpage.raw
         self.words: list[Word] = []
         self.doubtful: list[Word] = []
         self.text: list[str] = []
@@ -174,34 +202,27 @@ class _Collector:
         width, height = page.get_size()
         self.aspect = max(1.0, height) / max(1.0, width)
         self.colour = [ctypes.c_uint() for _ in range(4)]
-        self.modes: dict[int, bool] = {}
+        self.modes: dict[bytes, bool] = {}
         self.unseen: list[str] = []
         self.disguised: list[str] = []
         self.ghost: list[str] = []
         self.overrides = False
 
     def collect(self) -> Glyphs:
-        raw = self.raw
-        total = min(raw.FPDFText_CountChars(self.textpage), MAX_CHARS)
+        unicode_of, has_error = self.raw.FPDFText_GetUnicode, self.raw.FPDFText_HasUnicodeMapError
         chars = errors = odd = invisible = 0
-        for index in range(total):
-            code = raw.FPDFText_GetUnicode(self.textpage, index)
-            char = "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)  # half of a pair: a sign beyond the letters of bills
-            if char.isspace() or char in "\x02\ufffe":
-                if char not in "\x02\ufffe":
-                    self.flush()
-                continue
-            if UNPRINTED.match(char):
-                self.overrides = self.overrides or char in OVERRIDES
-                odd += char < " " or "\x7f" <= char <= "\x9f"
-                chars += 1
+        for index in range(min(self.raw.FPDFText_CountChars(self.textpage), MAX_CHARS)):
+            char, sort = _sorted(unicode_of(self.textpage, index))
+            if sort is _Sort.SPACE:
+                self.flush()
+            if sort in (_Sort.SPACE, _Sort.NOTHING):
                 continue
             chars += 1
-            errors += raw.FPDFText_HasUnicodeMapError(self.textpage, index) == 1
-            odd += char < " " or "\x7f" <= char <= "\x9f" or "\ue000" <= char <= "\uf8ff" or char == "\ufffd"
-            if char < " ":  # a space that the font has no letter for
-                self.flush()
+            odd += sort in (_Sort.CONTROL, _Sort.ODD)
+            if sort in (_Sort.CONTROL, _Sort.UNPRINTED):
+                self.overrides = self.overrides or char in OVERRIDES
                 continue
+            errors += has_error(self.textpage, index) == 1
             if self.is_invisible(index):
                 invisible += 1
                 if not self.ghost:
@@ -222,7 +243,7 @@ class _Collector:
 
     def is_invisible(self, index: int) -> bool:
         thing = self.raw.FPDFText_GetTextObject(self.textpage, index)
-        key = ctypes.cast(thing, ctypes.c_void_p).value or 0
+        key = bytes(thing)  # the address
         if key not in self.modes:
             self.modes[key] = self.raw.FPDFTextObj_GetTextRenderMode(thing) == _INVISIBLE_MODE
         return self.modes[key]
@@ -245,13 +266,13 @@ class _Collector:
         self.boxes.append(box)
 
     def map(self, rect: Any) -> Box:
-        x0, y0 = self.point(rect.left, rect.top)
-        x1, y1 = self.point(rect.right, rect.bottom)
-        return (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-
-    def point(self, x: float, y: float) -> tuple[float, float]:
         a, b, c, d, e, f = self.matrix
-        return a * x + b * y + c, d * x + e * y + f
+        left, top, right, bottom = rect.left, rect.top, rect.right, rect.bottom
+        x0, x1 = a * left + b * top + c, a * right + b * bottom + c
+        y0, y1 = d * left + e * top + f, d * right + e * bottom + f
+        if x0 > x1:
+            x0, x1 = x1, x0
+        return (x0, y0, x1, y1) if y0 <= y1 else (x0, y1, x1, y0)
 
     def flush(self) -> None:
         if self.text:

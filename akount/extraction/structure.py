@@ -6,15 +6,17 @@ refused, in the same words. It runs where engines run, in a confined child, and 
 
 from __future__ import annotations
 
-from akount.extraction import einvoice, images, pdf
+from akount.extraction import einvoice, images, pdf, specimen
 from akount.readings import Source
 
 
 def warm() -> None:
-    """Load what opens files, and nothing else: the less a process has in memory, the cheaper it is to fork."""
+    """Load what opens files and open some, and nothing else: the less a process has in memory, the cheaper it is to fork."""
     einvoice.warm()
     images.warm()
     pdf.warm()
+    for source in specimen.sources():
+        examine(source, max_pages=1, max_pixels=1)
 
 
 def examine(source: Source, max_pages: int, max_pixels: int) -> int:

@@ -1,4 +1,5 @@
-"""The positions of a till receipt: text on the left, an amount on the right, no heading; believed only if they add up."""
+"""The positions of a till receipt, or of a letter: text on the left, an amount on the right, no heading; believed only if they
+add up."""
 
 from __future__ import annotations
 
@@ -15,14 +16,14 @@ _TIMES = re.compile(r"(?P<count>\d+(?:[.,]\d{1,3})?)\s*[xX*@×]\s*(?P<price>\d+[
 _MAX_ROWS = 300
 
 
-def find_till_lines(document: Document, amounts: Sequence[Amount], sums: Sequence[Decimal]) -> list[Item]:
-    """The positions above the total, or none: they must add up to one of the sums to the cent."""
+def find_till_lines(document: Document, amounts: Sequence[Amount], sums: Sequence[Decimal], total_row: int) -> list[Item]:
+    """The positions above the row of the total, or none: they must add up to one of the sums to the cent."""
     by_row: dict[int, list[Amount]] = {}
     for amount in amounts:
         by_row.setdefault(amount.cell.row, []).append(amount)
     items: list[Item] = []
     name = ""
-    for row in document.rows[:_MAX_ROWS]:
+    for row in document.rows[: min(total_row, _MAX_ROWS)]:
         if _is_sum(row):
             break
         money = [one for one in by_row.get(row.index, ()) if one.places == 2 and not one.glued and not one.percent]
@@ -44,7 +45,7 @@ def _item(row: Row, amount: Amount, name: str) -> Item:
     """The position of one row; its text may stand in the row above, with count and price in front of the amount."""
     text = row.text[: row.text.rfind(amount.text)] if amount.text in row.text else row.cells[0].text
     times = _TIMES.search(text)
-    words = _TIMES.sub(" ", text).strip(" *-")
+    words = _TIMES.sub(" ", text).strip(" *-.\u2026")
     if sum(char.isalpha() for char in words) < 3:
         words = name or words
     item = Item(words=[words], amount=amount.value, page=row.page, box=union([row.box, amount.box]))

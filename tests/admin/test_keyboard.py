@@ -21,7 +21,7 @@ from fresh import settings_for
 from scene import OPERATOR, OWNER, PASSWORD, VIEWER, Scene, set_up
 from ways import session_token
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOST_TABS = 400
 SENDERS = """() => [...document.querySelectorAll('form')].flatMap(form => {
@@ -31,7 +31,11 @@ SENDERS = """() => [...document.querySelectorAll('form')].flatMap(form => {
     method: form.method.toUpperCase(), said: one.value,
     path: new URL(one.getAttribute('formaction') || form.getAttribute('action'), location).pathname}))
 })"""
-REACHED = "e => e === document.activeElement"
+STANDS = """e => {
+  const here = document.activeElement, fold = here.parentElement
+  if (e === here) return 'there'
+  return here.matches('summary') && !fold.open && e.closest('details') === fold ? 'before it, folded' : 'elsewhere'
+}"""
 LAST = "sign_out"
 OF_SOME_JOBS = ("admin.ask_cancel_job", "admin.ask_discard_job")
 DOWNLOADS = ("export_audit",)
@@ -112,14 +116,12 @@ def reach(page: Any, what: Any) -> None:
     """By Tab alone, from the beginning of the page or of its content."""
     if what.evaluate("e => !!e.closest('main')"):
         page.locator("main").focus()
+    what = what.element_handle()  # looked for once and not at each step
     for _ in range(MOST_TABS):
-        if what.evaluate(REACHED):
+        stands = what.evaluate(STANDS)
+        if stands == "there":
             return
-        page.keyboard.press("Tab")
-        if page.evaluate(
-            "document.activeElement.matches('summary') && !document.activeElement.parentElement.open"
-        ) and what.evaluate("e => e.closest('details') === document.activeElement.parentElement"):
-            page.keyboard.press("Enter")
+        page.keyboard.press("Enter" if stands == "before it, folded" else "Tab")
     raise AssertionError(f"Tab does not come to {what.evaluate('e => e.outerHTML')}")
 
 

@@ -133,7 +133,7 @@ def test_each_request_leaves_one_line_without_key_or_ticket(web: Web, people: Pe
     worker.process(uuid.UUID(said["jobId"]))
     sent_id = f"request-{uuid.uuid4()}"
     web.get(said["streamUrl"], {"X-Request-ID": sent_id})
-    (line,) = [line for line in web.lines() if line.get("request_id") == sent_id]
+    line = web.line_of(sent_id)
     assert (line["event"], line["status"], line["tenant"]) == ("request", 200, str(people.ada.actor.tenant))
     assert line["path"] == f"/api/ai/jobs/{said['jobId']}/stream"
     text = web.log.read_text()

@@ -8,12 +8,12 @@ pytestmark = NEEDS
 
 
 def test_nothing_is_lost_or_doubled_while_everything_is_killed(tmp_path: Path) -> None:
-    code, found, said = chaos(tmp_path, "--seed", "5", "--documents", "70", "--kills", "12", "--minutes", "0.7")
+    code, found, said = chaos(tmp_path, "--seed", "5", "--documents", "45", "--kills", "10", "--minutes", "0.6")
     assert not any(found["broken"].values()), said
     assert code == 0, said
-    assert found["kills"] >= 12
-    assert found["accepted"] > 55
-    assert found["jobs"]["completed"] > 35
+    assert found["kills"] >= 10
+    assert found["accepted"] > 35
+    assert found["jobs"]["completed"] > 20
     assert {"Redis killed and emptied", "Postgres killed", "web master killed", "worker killed"} <= set(found["faults"])
     assert found["running_again_s"]["count"] + found["attempts"].get("delayed", 0) > 0, "no kill met a running job"
     assert "| **lost** | **0** |" in (tmp_path / "chaos.md").read_text()

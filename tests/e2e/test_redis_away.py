@@ -66,9 +66,10 @@ def booked_once(service: Service, database: Database, uploads: list[dict[str, An
 
 
 def _command(process: psutil.Process) -> list[str]:
-    """None of one that has ended, such as the child that read a document a moment ago."""
+    """None of one that has ended, such as the child that read a document a moment ago, or was only just forked: until it runs
+    a program of its own, its command is that of its parent."""
     try:
-        return process.cmdline()
+        return process.cmdline() if time.time() - process.create_time() > 3 else []
     except psutil.NoSuchProcess:
         return []
 

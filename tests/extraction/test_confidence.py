@@ -3,12 +3,14 @@
 import random
 from xml.etree import ElementTree
 
+import pytest
+
 from akount.extraction.confidence import SURE, per_cent, probability, signals_of
 from tools.documents.facts import words
 from tools.reading.evaluate import Judged, bins, named, thresholds
 from tools.reading.picture import reliability
 from tools.reading.scoring import judged, matched_lines, tallies
-from tools.reading.train import FOLDS, Sample, fold_of, learn
+from tools.reading.train import FEWEST, FOLDS, LEAST, Sample, fold_of, learn
 
 KEY = ("total", "currency", "issue_date", "invoice_number", "seller_name")
 
@@ -19,14 +21,34 @@ def test_what_the_rule_is_sure_of_is_likelier_right() -> None:
         assert low < 60 < 90 < high <= SURE, (field, low, high)
 
 
-def test_what_ocr_doubts_is_less_likely_right() -> None:
-    sure, doubtful = (probability("total", signals_of(90, True, read, {"label": 1.0, "largest": 1.0})) for read in (99, 60))
-    assert doubtful < sure - 0.1
+@pytest.mark.parametrize("field", [*KEY, "buyer_name", "due_date", "iban", "seller_vat_id", "net", "tax"])
+def test_what_ocr_doubts_is_less_likely_right(field: str) -> None:
+    reasons = {"label": 1.0, "largest": 1.0, "lead": 1.0}
+    sure, doubtful = (probability(field, signals_of(70, True, read, reasons)) for read in (99, 60))
+    assert odds(doubtful) < odds(sure) / 3
+
+
+def odds(share: float) -> float:
+    return share / (1 - share)
 
 
 def test_a_close_rival_makes_a_seller_doubtful() -> None:
     alone, close = (per_cent("seller_name", signals_of(80, False, 100, {"lead": lead, "firm": 1.0})) for lead in (2.0, 0.1))
-    assert close < 80 < alone
+    assert close < 80 and alone > 90
+
+
+def test_a_date_that_is_a_guess_is_doubtful() -> None:
+    told, guessed = (
+        per_cent("issue_date", signals_of(rule, False, 100, {"alone": 1.0, "lead": 2.0, "ambiguous": ambiguous}))
+        for rule, ambiguous in ((90, 0.0), (55, 1.0))
+    )
+    assert told > 90 and guessed < 80
+
+
+def test_what_no_wrong_value_could_teach_is_held() -> None:
+    """All is right in what was seen, doubted by OCR or not: a doubt must speak against a value for all that."""
+    known = [Sample("iban", f"family {one}", 1.0, {"rule": 0.9, "doubt": one % 3 / 2}, True) for one in range(FEWEST)]
+    assert learn(known)["iban"]["doubt"] == LEAST[""]["doubt"] < 0
 
 
 def test_a_field_without_a_model_is_believed_as_its_rule_says() -> None:

@@ -174,3 +174,12 @@ def test_in_fine_resolution_a_value_stands_where_it_stood() -> None:
         assert reading.get("total") == Decimal("5.75") and evidence is not None
         boxes.append(evidence.box)
     assert boxes[0] == pytest.approx(boxes[1], abs=0.02)
+
+
+def test_a_picture_is_opened_by_the_decoder_of_its_type_and_by_no_other() -> None:
+    data = saved(Image.new("RGB", (200, 200), "white"))
+    assert len(list(open_images(Source(data, "image/png"), 5, 10**7))) == 1
+    for other in ("image/jpeg", "image/tiff", "image/webp", "image/heic", "image/gif"):
+        with pytest.raises(Unreadable) as refused:
+            list(open_images(Source(data, other), 5, 10**7))
+        assert refused.value.code in ("damaged", "heic_unsupported")

@@ -160,6 +160,7 @@ def _charged(d: Drawing) -> None:
         sheet.text(440, sheet.y, money(one.amount), 10, align="right")
         sheet.y += 16
     sheet.y += 10
+    d.printed.add("lines")
 
 
 def _summed(d: Drawing) -> None:

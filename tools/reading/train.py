@@ -30,6 +30,9 @@ AGAINST = frozenset({"bare", "doubt", "rivals", "shared", "guess", "ambiguous", 
 """Signals that can only speak against a value; all others speak for it, but for those of which either may be."""
 NEITHER = frozenset({"scanned", "firm", "plain"})
 PRIOR_LEVELS = (0.2, 0.4, 0.6, 0.8)
+LEAST: dict[str, dict[str, float]] = {"": {"doubt": -0.8, "ambiguous": -5.0}, "seller_name": {"lead": 2.6}}
+"""What some signals weigh at least, in any field or in one: too few values are wrong for the data to teach it, and a letter
+that OCR doubts, or another name that has as many reasons, must not be taken for certain because it went well so far."""
 FEWEST = 40
 """Values a field must have to get a model of its own."""
 Model = dict[str, float]
@@ -77,22 +80,30 @@ def learn(known: Sequence[Sample]) -> dict[str, Model]:
     by_field: dict[str, list[Sample]] = defaultdict(list)
     for sample in known:
         by_field[sample.field].append(sample)
-    return {field: _fit(of_field) for field, of_field in sorted(by_field.items()) if len(of_field) >= FEWEST}
+    return {field: _fit(field, of_field) for field, of_field in sorted(by_field.items()) if len(of_field) >= FEWEST}
 
 
-def _fit(known: Sequence[Sample]) -> Model:
-    """The weights of one field. A signal that would count against its own meaning is left out: it stands in for another."""
+def _fit(field: str, known: Sequence[Sample]) -> Model:
+    """The weights of one field. A signal that would count against its own meaning is left out: it stands in for another. One
+    that would count for less than the least it must is held there, and the others are learned beside it."""
     names = sorted({name for sample in known for name in sample.signals})
+    least = {name: weight for name, weight in (LEAST[""] | LEAST.get(field, {})).items() if name in names}
+    held: Model = {}
     while True:
-        model = _fit_on(names, known)
+        model = _fit_on(names, known, held)
+        weak = {name for name, weight in least.items() if name not in held and model[name] * np.sign(weight) < abs(weight)}
+        if weak:
+            held |= {name: least[name] for name in weak}
+            names = [name for name in names if name not in weak]
+            continue
         odd = {name for name in names if (model[name] > 0) == (name in AGAINST) and name not in NEITHER and model[name] != 0}
         if not odd:
             return model
         names.remove(max(odd, key=lambda name: abs(model[name])))
 
 
-def _fit_on(names: Sequence[str], known: Sequence[Sample]) -> Model:
-    """Newton's method on the penalised likelihood; the constant is not penalised.
+def _fit_on(names: Sequence[str], known: Sequence[Sample], held: Model) -> Model:
+    """Newton's method on the penalised likelihood beside the weights that are held; the constant is not penalised.
 
     Before it has seen anything the model believes the rule: PRIOR made-up values at each of its levels, with and without a
     rival, as often right as it says. So a value the rule doubts stays doubtful where no such value has been met, and none
@@ -104,18 +115,19 @@ def _fit_on(names: Sequence[str], known: Sequence[Sample]) -> Model:
             made_up = {"rule": level, "lead": lead, "largest": 1.0, "bare": 1.0}
             rows += [(made_up, 1.0, PRIOR * level), (made_up, 0.0, PRIOR * (1 - level))]
     x = np.array([[signals.get(name, 0.0) for name in names] + [1.0] for signals, _, _ in rows])
+    fixed = np.array([sum(weight * signals.get(name, 0.0) for name, weight in held.items()) for signals, _, _ in rows])
     y, weight = (np.array([row[column] for row in rows], dtype=float) for column in (1, 2))
     penalty = np.diag([RIDGE] * len(names) + [1e-6])
     beta = np.zeros(len(names) + 1)
     for _ in range(100):
-        p = 1 / (1 + np.exp(-x @ beta))
+        p = 1 / (1 + np.exp(-x @ beta - fixed))
         gradient = x.T @ (weight * (y - p)) - penalty @ beta
         curvature = (x * (weight * p * (1 - p))[:, None]).T @ x + penalty
         step = np.linalg.solve(curvature, gradient)
         beta += np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-9:
             break
-    return {name: round(float(value), 4) for name, value in zip([*names, ""], beta, strict=True)}
+    return held | {name: round(float(value), 4) for name, value in zip([*names, ""], beta, strict=True)}
 
 
 def held_out_models(known: Sequence[Sample]) -> list[dict[str, Model]]:

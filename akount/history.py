@@ -194,13 +194,14 @@ def most_failed(session: Session, limit: int = 5) -> list[Busy]:
     return [Busy(tenant, int(total)) for tenant, total in rows if tenant is not None and total]
 
 
-def most_waiting(session: Session, limit: int = 5) -> list[Busy]:
-    """The tenants with the most documents in line, as seen last."""
+def most_waiting(session: Session, limit: int = 5, *, queue: str | None = None) -> list[Busy]:
+    """The tenants with the most documents in line, of one queue or all, as seen last."""
     latest = select(func.max(HistoryRow.at)).where(HistoryRow.minutes == MINUTE, HistoryRow.tenant_id.is_(None))
     number = func.sum(HistoryRow.waiting + HistoryRow.delayed)
     query = select(HistoryRow.tenant_id, number).where(
         HistoryRow.minutes == MINUTE, HistoryRow.at == latest.scalar_subquery(), HistoryRow.tenant_id.is_not(None)
     )
+    query = query if queue is None else query.where(HistoryRow.queue == queue)
     rows = session.execute(query.group_by(HistoryRow.tenant_id).having(number > 0).order_by(number.desc()).limit(limit))
     return [Busy(tenant, int(total)) for tenant, total in rows if tenant is not None and total]
 

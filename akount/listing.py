@@ -149,6 +149,8 @@ class Whole:
     tenant: Tenant
     record: tuple[uuid.UUID, str, int] | None
     "id, status and confidence of what came of it"
+    engine: str
+    "what read it, with its version; empty: nothing did yet"
     attempts: list[Attempt]
     "ended ones, the latest first"
     audit: Sequence[AuditEntry]
@@ -158,7 +160,7 @@ class Whole:
 def job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Whole:
     """One job of the actor's tenant. Raises NotFound."""
     query = (
-        select(Job, Document, Tenant, Record.id, Record.status, Record.confidence)
+        select(Job, Document, Tenant, Record.id, Record.status, Record.confidence, Record.engine, Record.model_version)
         .join(Document, Document.id == Job.document_id)
         .join(Tenant, Tenant.id == Job.tenant_id)
         .outerjoin(Record, Record.job_id == Job.id)
@@ -173,7 +175,8 @@ def job(runtime: Runtime, actor: Actor, job_id: uuid.UUID) -> Whole:
         entries = select(AuditEntry).where(AuditEntry.target.in_(targets)).order_by(AuditEntry.created_at.desc()).limit(50)
         audit = session.scalars(entries).all()
     record = None if found[3] is None else (found[3], found[4].value, found[5])
-    return Whole(found[0], found[1], found[2], record, attempts, audit)
+    engine = "" if record is None else f"{found[6]} {found[7]}"
+    return Whole(found[0], found[1], found[2], record, engine, attempts, audit)
 
 
 def tenant_names(session: Session, tenants: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -132,6 +132,7 @@ def job(job_id: uuid.UUID) -> Response:
         trace=paging.one_of("trace", ["application", "full"]),
         frames=_frames,
         logs=_logs(whole.job.request_id),
+        picture=_picture(whole),
         read_with=str(ReadingOptions.of(whole.job.reading_options)),
         offers=[(offer, offer.why_not(whole.job)) for offer in OFFERS],
     )
@@ -140,6 +141,13 @@ def job(job_id: uuid.UUID) -> Response:
 def _frames(said: str, trace: str) -> list[str]:
     """The calls that led to an error; `application` leaves out those of libraries, whose place is a file."""
     return [line for line in said.splitlines() if trace == "full" or ".py." not in line]
+
+
+def _picture(whole: Whole) -> str:
+    """Where the first page is, of a document that was read; empty: there is none, or its tenant is not looked at alone."""
+    document = whole.document
+    drawn = whole.record is not None and document.erased_at is None and document.media_type != "application/xml"
+    return url_for("documents.page", document_id=document.id, page=1) if drawn and call().actor.tenant_id else ""
 
 
 def _logs(request_id: str) -> str:

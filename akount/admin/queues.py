@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from akount import history, scans
+from akount import history, listing, scans
 from akount.accounts import Permission
 from akount.admin import paging
 from akount.admin.charts import Chart, Series, Spark, bars, lines, spark
@@ -23,8 +23,11 @@ from akount.db import now
 from akount.errors import Invalid, NotFound
 from akount.history import Point, Span
 from akount.kinds import QUEUES
+from akount.listing import Wanted
 from akount.models import JobStatus, Pause
 
+RUNNING = 10
+"""So many of the jobs that run are shown, the newest."""
 PAUSES = {"": "until somebody resumes it", "15": "for 15 minutes", "60": "for an hour", "240": "for 4 hours", "1440": "for a day"}
 """Minutes → how that is said."""
 
@@ -136,7 +139,8 @@ def queue(name: str) -> Response:
     """One queue."""
     span = Span(paging.one_of("span", [*Span]) or Span.HOUR)
     drawn = charts(span, _known(name))
-    row, config = row_of(name, snapshot()), runtime().settings
+    row, config, mine = row_of(name, snapshot()), runtime().settings, call().actor.tenant_id
+    running = listing.jobs(runtime(), call().actor, Wanted(status=JobStatus.ACTIVE, queue=name), limit=RUNNING)
     return show(
         "queue.html",
         title=f"Queue {name}",
@@ -144,9 +148,18 @@ def queue(name: str) -> Response:
         names=names_of_pauses(),
         config=config,
         charts=drawn,
+        running=running,
+        busy=board().keep(f"busy {name}", None, lambda session, _: _in_line(session, name), SLOW_SECONDS) if mine is None else None,
         span=span,
         spans=SPANS,
     )
+
+
+def _in_line(session: Any, name: str) -> list[tuple[uuid.UUID, str, int]]:
+    """The tenants with the most in line of a queue: id, name and number."""
+    found = history.most_waiting(session, queue=name)
+    names = listing.tenant_names(session, {one.tenant_id for one in found})
+    return [(one.tenant_id, names.get(one.tenant_id, ""), one.number) for one in found]
 
 
 SPANS = {Span.HOUR: "60 minutes", Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -250,4 +251,9 @@ def new_ticket(actor: Actor, job_id: uuid.UUID) -> str | None:
 
 
 def _tickets() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(runtime().secrets, salt="job-stream")
+    return _signer(runtime().secrets)
+
+
+@functools.cache
+def _signer(secrets: tuple[str, ...]) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(secrets, salt="job-stream")

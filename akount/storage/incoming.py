@@ -139,9 +139,13 @@ class Spooling:
         self._incoming = incoming
 
     def receive(self, limit: int) -> Incoming:
+        path = self._incoming / uuid.uuid4().hex
         with translated():
-            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return Incoming(self._incoming / uuid.uuid4().hex, limit)
+            try:
+                return Incoming(path, limit)
+            except FileNotFoundError:  # the first of all
+                self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+                return Incoming(path, limit)
 
     def sweep_incoming(self, older_than: dt.datetime) -> int:
         gone = [path for path in self._incoming.glob("*") if _older(path, older_than)]

@@ -70,6 +70,43 @@ def test_a_cause_shows_when_it_struck_as_a_chart_and_in_figures(otto: Visitor, s
     assert (len(figures), sum(figures) > 0) == (24, True)
 
 
+def test_a_queue_shows_what_runs_and_to_operators_who_waits(
+    app: Flask, otto: Visitor, ada: Visitor, scene: Scene, runtime: Runtime
+) -> None:
+    with runtime.database.snapshot() as session:
+        runs = session.scalars(select(Job).where(Job.status == JobStatus.ACTIVE)).first()
+    assert runs is not None
+    path = f"/admin/queues/{runs.queue}"
+    assert str(runs.id) in otto.get(path).text.partition("Running now")[2].partition("</section>")[0]
+    assert "Tenants in line" in otto.get(path).text
+    assert "Tenants in line" not in ada.get(path).text
+
+
+def test_a_job_leads_to_its_document_and_shows_its_first_page_to_its_tenant(
+    app: Flask, otto: Visitor, ada: Visitor, scene: Scene, runtime: Runtime
+) -> None:
+    with runtime.database.snapshot() as session:
+        mine = select(Job).where(Job.tenant_id == scene.ours.id)
+        read, dead = (session.scalars(mine.where(Job.status == s)).first() for s in (JobStatus.COMPLETED, JobStatus.FAILED))
+    assert read is not None
+    assert dead is not None
+    document, picture = f"/admin/documents/{read.document_id}", f"/{read.document_id}/pages/1.png"
+    shown = ada.get(f"/admin/jobs/{read.id}").text
+    assert (f'href="{document}"' in shown, picture in shown, "textlayer 1" in shown) == (True, True, True)
+    assert "/pages/1.png" not in ada.get(f"/admin/jobs/{dead.id}").text, "what could not be read may not be drawn either"
+    shown = otto.get(f"/admin/jobs/{read.id}").text
+    assert "/pages/1.png" not in shown
+    alone = signed_in(app, OPERATOR)
+    for page in (f"/admin/jobs/{read.id}", f"/admin/tenants/{scene.ours.id}"):
+        form = otto.get(page).text.partition("<main")[2].partition('action="/admin/scope"')[2].partition("</form>")[0]
+        said = dict(re.findall(r'name="(tenant|back)" value="([^"]*)"', form))
+        assert said["tenant"] == str(scene.ours.id)
+        answer = alone.post("/admin/scope", **said)
+        assert (answer.status_code, answer.headers["Location"]) == (303, said["back"])
+    assert picture in alone.get(f"/admin/jobs/{read.id}").text
+    assert alone.get(document).status_code == 200
+
+
 def test_a_page_asks_few_questions(app: Flask, otto: Visitor, paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With the snapshot that all who look share: it costs its five once every few seconds, which do not pass meanwhile."""
     monkeypatch.setattr("akount.census.time", SimpleNamespace(monotonic=lambda: 0.0))

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     ScalarSelect,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from akount.db import Instant, now
+from akount.db import Database, Instant, now, seeing_all
 from akount.errors import Conflict
 from akount.models import TERMINAL, Job, JobStatus, Pause, Record, RecordStatus
 
@@ -47,11 +48,11 @@ CLAIMABLE = _JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
 _HERE = and_(_JOB.queue == bindparam("the_queue"), CLAIMABLE)
 NEXT_TURN: ColumnElement[int] = func.coalesce(
     select(func.max(_JOB.turn) + 1).where(_HERE, _JOB.tenant_id == bindparam("the_tenant")).scalar_subquery(),
-    select(func.min(_JOB.turn)).where(_HERE).scalar_subquery(),
-    0,
+    bindparam("the_present", type_=BigInteger),
 )
 """The turn of a tenant's next document, found by the statement that enters it (ledger.enter): one behind its last that waits,
 else the turn that is being served. Two at once may get the same: fairness, not order, is promised."""
+_PRESENT = select(_JOB.turn).where(_HERE, _JOB.priority == bindparam("the_priority")).order_by(_JOB.turn).limit(1)
 
 
 class Priority(enum.IntEnum):
@@ -59,6 +60,13 @@ class Priority(enum.IntEnum):
 
     PERSON = 0  # somebody waits for it
     BULK = 10  # an import that nobody watches
+
+
+def present_turn(database: Database, queue: str, priority: Priority) -> int:
+    """The turn that is being served in a queue, whoever asks: a tenant alone sees no more than its own, and would come before
+    all others for as many documents as were served before it came."""
+    with seeing_all(), database.snapshot() as session:
+        return session.scalar(_PRESENT, {"the_queue": queue, "the_priority": priority}) or 0
 
 
 @functools.cache

@@ -95,11 +95,12 @@ def enter(
     request_id: str,
     priority: int = 0,
     turn: ColumnElement[int] | None = None,
+    present: int = 0,
 ) -> Job:
     """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit.
 
-    `turn` says how its place in line is found, from `the_queue` and `the_tenant`; without it that is the first. The job that
-    is answered is a picture of the row, without its turn: the session does not follow it."""
+    `turn` says how its place in line is found, from `the_queue`, `the_tenant` and `the_present` turn; without it that is the
+    first. The job that is answered is a picture of the row, without its turn: the session does not follow it."""
     at = now()
     job = Job(
         id=uuid.uuid4(),
@@ -121,7 +122,8 @@ def enter(
     if turn is None:
         write(session, job)
     else:
-        session.execute(_entering(turn), values_of(job) | {"the_queue": queue, "the_tenant": document.tenant_id})
+        line = {"the_queue": queue, "the_tenant": document.tenant_id, "the_present": present}
+        session.execute(_entering(turn), values_of(job) | line)
     return job
 
 

@@ -83,8 +83,9 @@ def submit(
     )
     runtime.storage.put(document.storage_key, incoming)
     try:
+        present = backlog.present_turn(runtime.database, kind.queue, priority)
         with runtime.database.transaction() as session:
-            job = _enter(session, runtime, call, kind, document, priority=priority)
+            job = _enter(session, runtime, call, kind, document, priority=priority, present=present)
             if sent is not None:
                 idempotency.keep(session, sent, job.id, duplicate=False)
             plans.take(session, entity.plan, document)
@@ -108,7 +109,9 @@ def _clear(runtime: Runtime, incoming: Incoming, media_type: str) -> None:
     intake.forget_metadata(incoming, media_type)
 
 
-def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority) -> Job:
+def _enter(
+    session: Session, runtime: Runtime, call: Call, kind: Kind, document: Document, *, priority: Priority, present: int
+) -> Job:
     if configured(runtime.settings):
         document.hosted_engines = policies.consents_at_upload(session, call.actor.user_id, document.tenant_id)
     write(session, document)
@@ -120,6 +123,7 @@ def _enter(session: Session, runtime: Runtime, call: Call, kind: Kind, document:
         request_id=call.request_id,
         priority=priority,
         turn=backlog.NEXT_TURN,
+        present=present,
     )
     note(session, call, "document.submit", f"document:{document.id}")
     return job

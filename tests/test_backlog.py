@@ -26,7 +26,7 @@ def entered(
     database: Database, tenant: uuid.UUID, entity: uuid.UUID, count: int = 1, priority: Priority = Priority.PERSON
 ) -> list[uuid.UUID]:
     """Jobs of a tenant, entered one after the other in one transaction."""
-    ids = []
+    ids, present = [], backlog.present_turn(database, BILL.queue, priority)
     with database.transaction() as session:
         for _ in range(count):
             unique = uuid.uuid4().hex
@@ -44,7 +44,14 @@ def entered(
             session.add(document)
             session.flush()
             job = ledger.enter(
-                session, document, queue=BILL.queue, max_attempts=3, request_id="", priority=priority, turn=backlog.NEXT_TURN
+                session,
+                document,
+                queue=BILL.queue,
+                max_attempts=3,
+                request_id="",
+                priority=priority,
+                turn=backlog.NEXT_TURN,
+                present=present,
             )
             session.flush()
             ids.append(job.id)

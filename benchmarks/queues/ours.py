@@ -21,6 +21,7 @@ from sqlalchemy import insert
 
 import config
 from akount import backlog, db, ledger, logs, pipeline
+from akount.backlog import Priority
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime, open_runtime
 from akount.models import Document
@@ -84,8 +85,17 @@ class Ledger:
 
     def send(self) -> uuid.UUID:
         document = self._documents.pop()
+        present = backlog.present_turn(self._runtime.database, KIND.queue, Priority.PERSON)
         with self._runtime.database.transaction() as session:
-            job = ledger.enter(session, document, queue=KIND.queue, max_attempts=3, request_id="bench", turn=backlog.NEXT_TURN)
+            job = ledger.enter(
+                session,
+                document,
+                queue=KIND.queue,
+                max_attempts=3,
+                request_id="bench",
+                turn=backlog.NEXT_TURN,
+                present=present,
+            )
         self._runtime.bells[KIND.queue].ring(job.id)
         return job.id
 

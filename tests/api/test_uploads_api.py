@@ -12,7 +12,7 @@ import pytest
 from api_help import DATABASES, Unread
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Select, event, select
+from sqlalchemy import Select, event, select, update
 from werkzeug.test import TestResponse
 
 import config
@@ -20,7 +20,7 @@ from akount.accounts import PERMISSIONS, Permission
 from akount.identity import keys
 from akount.kinds import KINDS, Kind
 from akount.lifecycle import Runtime
-from akount.models import AuditEntry, Document, Entity, Job, Role
+from akount.models import AuditEntry, Document, Entity, Job, JobStatus, Role
 from fresh import serving, settings_for
 from make import BILL, pdf
 from people import People, Person, key_with_role
@@ -109,8 +109,25 @@ def test_an_upload_is_answered_exactly_as_the_contract_says(client: FlaskClient,
     assert (job["kind"], job["queue"], job["documentId"]) == (kind.name, kind.queue, said["documentId"])
 
 
-def test_an_upload_is_five_questions_and_the_state_of_its_job_two(app: Flask, client: FlaskClient, people: People) -> None:
-    """Who asks; where the document goes, by which plan, and whether it was here before; document, job, audit entry."""
+def test_who_has_nothing_in_line_stands_at_the_turn_that_is_served(client: FlaskClient, runtime: Runtime, people: People) -> None:
+    """Not before it, although nobody sees another's jobs: else a newcomer's import would overtake all who came before."""
+    send(client, people.ada, file_part(pdf()))
+    waits = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
+    with runtime.database.transaction() as session:
+        session.execute(update(Job).where(waits).values(turn=Job.turn + 100))
+        session.execute(update(Job).where(Job.tenant_id == people.mallory.actor.tenant).values(status=JobStatus.CANCELLED))
+    came = [send(client, people.mallory, file_part(pdf())).json["jobId"] for _ in range(2)]
+    with runtime.database.snapshot() as session:
+        (first,) = session.scalars(
+            select(Job.turn).where(waits, Job.tenant_id == people.ada.actor.tenant).order_by(Job.turn).limit(1)
+        )
+        assert [session.get_one(Job, uuid.UUID(one)).turn for one in came] == [first, first + 1]
+    assert first >= 100
+
+
+def test_an_upload_is_six_questions_and_the_state_of_its_job_two(app: Flask, client: FlaskClient, people: People) -> None:
+    """Who asks; where the document goes, by which plan, and whether it was here before; the turn that is served; document,
+    job, audit entry."""
     job = send(client, people.ada, file_part(pdf())).json["jobId"]  # from now on the use of the key is noted
     here, said, engine = threading.get_ident(), [], app.extensions["akount"].database.engine
 
@@ -125,7 +142,7 @@ def test_an_upload_is_five_questions_and_the_state_of_its_job_two(app: Flask, cl
         assert client.get(f"/api/ai/jobs/{job}", headers=people.ada.headers).status_code == 200
     finally:
         event.remove(engine, "before_cursor_execute", hear)
-    assert (asked, len(said) - asked) == (5, 2), said
+    assert (asked, len(said) - asked) == (6, 2), said
 
 
 def test_the_same_idempotency_key_has_the_same_answer(client: FlaskClient, people: People) -> None:

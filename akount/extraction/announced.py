@@ -12,6 +12,8 @@ from akount.extraction.names import ALL_LABELS, HONORIFIC, LEGAL, is_label, name
 from akount.readings import Box
 
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*.]\s*|(?<=\w)[-\u2013\u2014*]\s+|\s{2,}")
+FOOT = 0.8
+"""Where the foot of a page begins."""
 _COMMAS = re.compile(r",\s+|,(?=\d{4,6}\b)|,(?=[^\W\d])")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
-from akount.extraction.announced import behind_label, domain_worth, domains_of, sender_line
+from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, sender_line
 from akount.extraction.headers import Found
 from akount.extraction.layout import Cell, Document, plain
 from akount.extraction.names import HONORIFIC, is_firm, name_of
@@ -19,8 +19,8 @@ _REACHED = re.compile(
     re.IGNORECASE,
 )
 """How a sender can be reached or paid: what an address on an envelope does not say."""
-_LOWEST, _FOOT = 0.45, 0.8
-"""Where on a page addresses to somebody end, and where the foot begins."""
+_LOWEST = 0.45
+"""Where on a page addresses to somebody end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _recipient(document: Document) -> Found | None:
 
 def _is_sender(document: Document, block: _Block) -> bool:
     """By its place at the foot, or by ways to reach it in the address or close under it."""
-    if block.town.box[1] > _FOOT or any(_REACHED.search(line.text) for line in block.lines):
+    if block.town.box[1] > FOOT or any(_REACHED.search(line.text) for line in block.lines):
         return True
     under = [
         cell

@@ -8,15 +8,13 @@ from dataclasses import replace
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
-from akount.extraction.announced import behind_label, domain_worth, domains_of, sender_line
+from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, sender_line
 from akount.extraction.headers import Found, lead_of
 from akount.extraction.layout import Cell, Document, plain
 from akount.extraction.names import CONTACT, LEGAL, is_business, is_firm, name_of
 
 _DOUBT = 85
 """Below this confidence of OCR a name is the less likely one: scribbles and stamps stand at the top as well."""
-_FOOT = 0.8
-"""Where the foot of a page begins."""
 
 
 def find_seller(document: Document, buyer: Found | None, inside: Collection[Cell] = ()) -> Found | None:
@@ -78,14 +76,14 @@ def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tupl
 def _is_addressee(document: Document, cell: Cell, others: Collection[Cell]) -> bool:
     """Whether a name over an address without a telephone or mail is rather the one who gets the document: another such
     name stands above (not in scans, as receipts are addressed to nobody), or with its own address at the foot of the page."""
-    if cell not in others or cell.box[1] > _FOOT or any(CONTACT.search(other.text) for other in block_below(document, cell)):
+    if cell not in others or cell.box[1] > FOOT or any(CONTACT.search(other.text) for other in block_below(document, cell)):
         return False
     above = [
         other
         for other in others
         if not document.scanned and other.box[1] < cell.box[1] - 2 * cell.height and cell not in block_below(document, other)
     ]
-    foot = [other for other in others if other.box[1] > _FOOT]
+    foot = [other for other in others if other.box[1] > FOOT]
     return any(plain(other.text) != plain(cell.text) for other in above + foot)
 
 
@@ -95,7 +93,7 @@ def _headed_addresses(document: Document) -> list[Cell]:
     return [
         cell
         for cell in document.cells
-        if ((cell.page == first and cell.box[1] < 0.4) or cell.box[1] > _FOOT)
+        if ((cell.page == first and cell.box[1] < 0.4) or cell.box[1] > FOOT)
         and name_of(cell.text) is not None
         and _followed_by_address(document, cell)
         and not _inside_address(document, cell)

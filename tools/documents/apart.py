@@ -6,7 +6,7 @@ from typing import Any
 
 from tools.documents.facts import ZERO
 from tools.documents.layouts import RIGHT, Drawing
-from tools.documents.pieces import dated, grid, issued, pairs, sums
+from tools.documents.pieces import dated, grid, issued, pairs, positions, sums
 from tools.documents.sheet import MARGIN
 
 
@@ -130,20 +130,7 @@ def nordic(d: Drawing) -> dict[str, Any]:
     sheet.block(MARGIN, 150, [facts.buyer.name, *facts.buyer.address], 10)
     sheet.rule(MARGIN, RIGHT, 214)
     sheet.y = 236
-    columns = [
-        (say("description"), MARGIN, "left"),
-        (say("quantity"), 350, "right"),
-        (say("price"), 440, "right"),
-        (say("amount"), RIGHT, "right"),
-    ]
-    grid(
-        d,
-        columns,
-        [
-            [one.description, facts.plain_number(one.quantity), money(one.price, bare=True), money(one.amount, bare=True)]
-            for one in facts.items
-        ],
-    )
+    positions(d, quantity=350, price=440)
     sums(
         d,
         [

@@ -51,6 +51,22 @@ def grid(d: Drawing, columns: Columns, rows: list[list[str]], *, step: float = 1
     d.sheet.y += 10
 
 
+def positions(d: Drawing, *, quantity: float, price: float, amount: float = RIGHT) -> None:
+    """What was bought: description, quantity, price and amount, the numbers ending at these places."""
+    say, money = d.facts.say, d.facts.money
+    columns = [
+        (say("description"), MARGIN, "left"),
+        (say("quantity"), quantity, "right"),
+        (say("price"), price, "right"),
+        (say("amount"), amount, "right"),
+    ]
+    rows = [
+        [one.description, d.facts.plain_number(one.quantity), money(one.price, bare=True), money(one.amount, bare=True)]
+        for one in d.facts.items
+    ]
+    grid(d, columns, rows)
+
+
 def dated(d: Drawing, *shapes: str) -> None:
     """The document prints its dates in one of these shapes."""
     d.facts.styles["date"] = d.rng.choice(shapes or ENGLISH_DATES)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tools.documents.facts import ZERO, Facts, words
 from tools.documents.layouts import RIGHT, Drawing
-from tools.documents.pieces import Sort, grid, issued, pairs, sums
+from tools.documents.pieces import Sort, issued, pairs, positions, sums
 from tools.documents.sheet import MARGIN
 
 _DEAR = {
@@ -140,19 +140,8 @@ def _charged(d: Drawing) -> None:
         sheet.text(MARGIN, sheet.y + 14, dear[1], 9.5)
         sheet.y += 38
     if rng.random() < 0.6:
-        say = facts.say
-        columns = [
-            (say("description"), MARGIN, "left"),
-            (say("quantity"), 330, "right"),
-            (say("price"), 420, "right"),
-            (say("amount"), 500, "right"),
-        ]
-        rows = [
-            [one.description, facts.plain_number(one.quantity), money(one.price, bare=True), money(one.amount, bare=True)]
-            for one in facts.items
-        ]
         sheet.y += 6
-        grid(d, columns, rows)
+        positions(d, quantity=330, price=420, amount=500)
         d.printed.add("lines")
         return
     for one in facts.items:

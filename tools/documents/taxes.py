@@ -5,7 +5,7 @@ from typing import Any
 
 from tools.documents.facts import ZERO
 from tools.documents.layouts import RIGHT, Drawing
-from tools.documents.pieces import dated, grid, issued, pairs, sums
+from tools.documents.pieces import dated, issued, pairs, positions, sums
 from tools.documents.sheet import MARGIN
 
 
@@ -25,21 +25,7 @@ def _top(d: Drawing) -> None:
     rows = [(facts.say("label_number"), facts.number), (facts.say("label_date"), issued(d, "invoice_number"))]
     pairs(d, 330, 140, rows)
     sheet.y = 240
-    say, money = facts.say, facts.money
-    columns = [
-        (say("description"), MARGIN, "left"),
-        (say("quantity"), 350, "right"),
-        (say("price"), 440, "right"),
-        (say("amount"), RIGHT, "right"),
-    ]
-    grid(
-        d,
-        columns,
-        [
-            [one.description, facts.plain_number(one.quantity), money(one.price, bare=True), money(one.amount, bare=True)]
-            for one in facts.items
-        ],
-    )
+    positions(d, quantity=350, price=440)
     d.printed |= {"seller_name", "buyer_name", "net", "tax", "total", "lines"} | ({"seller_vat_id"} if vat else set())
 
 

@@ -1,4 +1,4 @@
-"""Writes the next migration from what models.py says beyond the schema at head: `make migration NAME="Add this"`."""
+"""Writes the next migration from what the models say beyond the schema at head: `make migration NAME="Add this"`."""
 
 import subprocess
 import sys

@@ -34,6 +34,7 @@ DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:3001", "http:/
 class Switch(fields.Boolean):
     """true/1/yes/on or false/0/no/off; any other spelling is an error."""
 
+    default_error_messages = {"invalid": "Must be true or false (or 1, yes, on; 0, no, off)."}  # noqa: RUF012  as in marshmallow
     truthy = TRUE  # type: ignore[assignment]
     falsy = FALSE  # type: ignore[assignment]
 

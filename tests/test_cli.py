@@ -55,7 +55,7 @@ def shell(tmp_path: Path, sqlite_template: Path) -> Shell:
 def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> None:
     tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))
     user = json.loads(shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "OWNER", "--json"))
-    key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "OWNER", "--user", user["userId"], "--json"))
+    key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "owner", "--user", user["userId"], "--json"))
     assert key["key"].startswith("ak_")
     assert "revoked" in shell("key", "revoke", key["keyId"])
     assert "already" in shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "ADMIN", code=1)
@@ -120,7 +120,8 @@ def test_doctor_says_how_to_mend_each_fault(tmp_path: Path) -> None:
 
 def test_scan_reads_files_without_server_and_database(tmp_path: Path) -> None:
     (tmp_path / "notes.pdf").write_text("no PDF at all")
-    files = [str(SAMPLES / "canal-house-ubl-eur.xml"), str(tmp_path / "notes.pdf"), str(tmp_path / "missing.pdf")]
+    (tmp_path / "empty.pdf").touch()
+    files = [str(SAMPLES / "canal-house-ubl-eur.xml"), *(str(tmp_path / f"{name}.pdf") for name in ("notes", "empty", "missing"))]
     lines = [json.loads(line) for line in Shell(tmp_path / "var")("scan", "--jsonl", *files).splitlines()]
     assert [line["file"] for line in lines] == files
     assert lines[0]["fields"]["total"] == "2809.34"
@@ -137,7 +138,7 @@ def test_scan_reads_files_without_server_and_database(tmp_path: Path) -> None:
         "seconds",
     }
     assert set(lines[0]["fields"]["lines"][0]) == {"description", "quantity", "unit_price", "amount"}
-    assert [line["error"]["code"] for line in lines[1:]] == ["unsupported_type", "unreadable_file"]
+    assert [line["error"]["code"] for line in lines[1:]] == ["unsupported_type", "empty_file", "unreadable_file"]
 
 
 def test_scan_reads_lists_with_truth(tmp_path: Path) -> None:
@@ -145,6 +146,15 @@ def test_scan_reads_lists_with_truth(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in Shell(tmp_path)("scan", "--jsonl", "--truth", str(SAMPLES / "truth.jsonl")).splitlines()]
     assert [line["id"] for line in lines] == [t["id"] for t in truth]
     assert [line["fields"]["total"].lstrip("-") for line in lines] == [t["truth"]["total"].lstrip("-") for t in truth]
+
+
+def test_scan_says_what_it_cannot_go_by(tmp_path: Path) -> None:
+    shell, wrong = Shell(tmp_path), tmp_path / "truth.jsonl"
+    assert "FILES" in shell("scan", code=2)
+    assert "No such file" in shell("scan", "--truth", str(wrong), code=1)
+    for line in ("nonsense", "[]", '{"id": "a"}'):
+        wrong.write_text(f'\n{line}\n{{"id": "b", "file": "b.pdf"}}\n', encoding="utf-8")
+        assert 'truth.jsonl, line 2: must be a JSON object with "id" and "file".' in shell("scan", "--truth", str(wrong), code=1)
 
 
 def test_scan_shows_a_person_what_was_read(tmp_path: Path) -> None:

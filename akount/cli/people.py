@@ -21,7 +21,7 @@ from akount.identity import keys, sessions
 from akount.models import Role
 from akount.plans import Plan
 
-ROLES = click.Choice([r.value for r in Role])
+ROLES = click.Choice([r.value for r in Role], case_sensitive=False)
 SCOPES = click.Choice([p.value for p in Permission])
 
 

@@ -102,7 +102,7 @@ def doctor_() -> None:
 
 
 @cli.command()
-@click.argument("files", nargs=-1, type=click.Path())
+@click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--kind", type=click.Choice(list(KINDS)), default=DEFAULT_KIND, show_default=True)
 @click.option("--truth", is_flag=True, help="The files are truth.jsonl lists of documents.")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line instead of a table.")

@@ -76,7 +76,8 @@ def test_every_command_is_where_it_is_looked_for() -> None:
 
 def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    assert "python -m akount migrate" in shell("jobs", "list", code=2)
+    for command in (("jobs", "list"), ("worker", "--queue", "bill-scan"), ("worker",)):
+        assert "python -m akount migrate" in shell(*command, code=2)
     assert shell("migrate") == "The schema is at head.\n"
     assert shell("jobs", "list") == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from rich.table import Table
 import config
 from akount import db, demo, doctor, offline
 from akount.cli.common import cli, load_settings
-from akount.errors import SettingsError
+from akount.errors import SettingsError, Unavailable
 from akount.extraction.sandbox import Limits
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
@@ -50,10 +51,18 @@ def worker(queues: Sequence[str], processes: int | None) -> None:
     count = processes or settings.worker_processes
     if len(names) == 1:
         sys.exit(0 if work(settings, names[0], count) else 1)
+    _refuse_other_schema(settings)  # now: children that refuse would be started again and again
     each = [Child(f"worker {name}", akount("worker", "--queue", name, "--processes", str(count))) for name in names]
     with Supervisor(each, os.environ, settings.stop_seconds + GRACE_SECONDS) as supervisor:
         supervisor.watch()
     sys.exit(0 if supervisor.clean else 1)
+
+
+def _refuse_other_schema(settings: config.Settings) -> None:
+    """Raises SettingsError. A database that is away refuses nobody: the children wait for it."""
+    database = db.Database(settings.database, pooled=False)
+    with contextlib.closing(database), contextlib.suppress(Unavailable):
+        db.require_head(database)
 
 
 @cli.command()

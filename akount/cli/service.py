@@ -17,7 +17,7 @@ from rich.table import Table
 import config
 from akount import db, demo, doctor, offline
 from akount.cli.common import cli, load_settings
-from akount.errors import SettingsError, Unavailable
+from akount.errors import Unavailable
 from akount.extraction.sandbox import Limits
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
@@ -85,22 +85,19 @@ def config_() -> None:
 @config_.command()
 def check() -> None:
     """Print every setting, where it comes from and its masked value, then what is wrong with them."""
-    try:
-        settings, wrong = config.load(), None
-    except SettingsError as error:
-        settings, wrong = config.Settings(), error.detail
-    if wrong is None:
-        table = Table("Setting", "Value", "Source", box=None)
-        for declared in config.DECLARED:
-            name = config.variable(declared)
-            table.add_row(name, config.masked(settings, declared) or "-", settings.sources.get(name, "default"))
-        console.print(table)
-        for warning in settings.warnings:
-            click.echo(f"warning: {warning}")
-        click.echo("The settings are good.")
-        return
-    click.echo(wrong, err=True)
-    sys.exit(2)
+    found = config.examine()
+    table = Table("Setting", "Value", "Source", box=None)
+    for declared in config.DECLARED:
+        name = config.variable(declared)
+        value = "(not valid)" if name in found.unreadable else config.masked(found.settings, declared) or "-"
+        table.add_row(name, value, found.settings.sources.get(name, "default"))
+    console.print(table)
+    for warning in found.settings.warnings:
+        click.echo(f"warning: {warning}")
+    if found.problems:
+        click.echo(config.complaint(found.problems), err=True)
+        sys.exit(2)
+    click.echo("The settings are good.")
 
 
 @cli.command("doctor")

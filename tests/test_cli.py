@@ -58,6 +58,7 @@ def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> N
     key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "owner", "--user", user["userId"], "--json"))
     assert key["key"].startswith("ak_")
     assert "revoked" in shell("key", "revoke", key["keyId"])
+    assert json.loads(shell("key", "revoke", key["keyId"], "--json"))["keyId"] == key["keyId"], "as the first time"
     assert "already" in shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "ADMIN", code=1)
     assert "no such tenant" in shell("key", "add", "--tenant", str(uuid.uuid4()), "--role", "OWNER", code=1)
     assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
@@ -76,7 +77,8 @@ def test_every_command_is_where_it_is_looked_for() -> None:
 
 def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    assert "python -m akount migrate" in shell("jobs", "list", code=2)
+    for command in (("jobs", "list"), ("worker", "--queue", "bill-scan"), ("worker",)):
+        assert "python -m akount migrate" in shell(*command, code=2)
     assert shell("migrate") == "The schema is at head.\n"
     assert shell("jobs", "list") == ""
 
@@ -100,9 +102,13 @@ def test_config_check_shows_sources_and_masks_secrets(tmp_path: Path) -> None:
 
 
 def test_config_check_names_every_problem(tmp_path: Path) -> None:
-    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud")("config", "check", code=2)
-    assert "PORT" in shown
-    assert "LOG_LEVEL" in shown
+    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud", REDIS_PASSWORD="hush", WEB_THREADS="9")("config", "check", code=2)
+    assert "PORT: " in shown
+    assert "LOG_LEVEL: " in shown
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
+    assert (rows["PORT"], rows["WEB_THREADS"]) == (["(not", "valid)", "environment"], ["9", "environment"])
+    assert rows["REDIS_PASSWORD"] == ["set", "environment"]
+    assert "hush" not in shown
 
 
 def test_doctor_finds_everything_well(shell: Shell) -> None:

@@ -51,7 +51,7 @@ lock: $(VENV)/dev ## resolve requirements*.in into the hashed locks
 	  --custom-compile-command "make lock" -c requirements.txt benchmarks/requirements.in -o benchmarks/requirements.txt
 
 samples: $(VENV)/dev ## make the sample documents again
-	$(BIN)/python tools/make_samples.py
+	PYTHONPATH=. $(BIN)/python -m tools.samples
 
 errors: $(VENV)/dev ## write docs/errors.md again from what the code raises
 	PYTHONPATH=. $(BIN)/python tools/make_errors.py

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from akount import backlog, census, connections, logs, vitals
+from akount import backlog, census, connections, instants, logs, vitals
 from akount.api.guards import public
 from akount.census import Census
 from akount.db import Database, now
@@ -172,5 +172,4 @@ def health() -> tuple[Response, int]:
     checks: dict[str, Any] = {"redis": "off"} | {name: _word(answer) for name, answer in answers.items()}
     checks["queue"] = {} if isinstance(queue, Exception) else queue
     status = "error" if checks["database"] == "error" else "degraded" if "error" in checks.values() else "ok"
-    stamp = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return jsonify({"status": status, "timestamp": stamp, "checks": checks}), 503 if status == "error" else 200
+    return jsonify({"status": status, "timestamp": instants.iso(now()), "checks": checks}), 503 if status == "error" else 200

@@ -40,7 +40,8 @@ def answered(session: Session, keyed: Keyed) -> IdempotencyKey | None:
     found = session.scalar(select(IdempotencyKey).where(*mine, IdempotencyKey.created_at > now() - KEPT))
     if found is not None and found.fingerprint != keyed.fingerprint:
         raise Conflict(
-            "This Idempotency-Key was sent with another file before; send a new key with a new file.", code="idempotency_key_reused"
+            "This Idempotency-Key was sent with another file, kind or entity before; send a new key with each document.",
+            code="idempotency_key_reused",
         )
     return found
 

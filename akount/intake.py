@@ -69,9 +69,14 @@ def admit(incoming: Incoming, limit: int) -> str:
     """The media type of a file that may come in. Raises TooLarge, Invalid (empty), UnsupportedType."""
     if incoming.too_large:
         raise too_large(limit)
-    if incoming.size == 0:
+    return known_type(incoming.head(HEAD))
+
+
+def known_type(head: bytes) -> str:
+    """The type of a file by its first bytes. Raises Invalid (empty), UnsupportedType."""
+    if not head:
         raise Invalid("The file is empty; choose another.", code="empty_file")
-    found = media_type(incoming.head(HEAD))
+    found = media_type(head)
     if found is None:
         raise UnsupportedType
     return found

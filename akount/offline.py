@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from akount import intake
-from akount.errors import AkountError, UnsupportedType
+from akount.errors import AkountError, Invalid
 from akount.extraction.sandbox import Limits
 from akount.extraction.tiers import TieredSandbox
 from akount.kinds import DEFAULT_KIND, Kind, kind_named
@@ -39,14 +39,27 @@ def from_files(files: Sequence[str], kind: Kind) -> list[Task]:
 
 
 def from_truth(truths: Sequence[str]) -> list[Task]:
-    """A task for each line of truth.jsonl files: `id`, `file` (relative to its folder), `kind` (a receipt counts as a bill)."""
-    tasks = []
-    for truth in truths:
-        for line in Path(truth).read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                said = json.loads(line)
-                tasks.append(Task(said["id"], said["file"], Path(truth).parent / said["file"], _kind(said.get("kind"))))
-    return tasks
+    """A task for each line of truth.jsonl files: `id`, `file` (relative to its folder), `kind` (a receipt counts as a bill).
+    Raises Invalid for a list that cannot be read."""
+    return [_listed(Path(truth), number, line) for truth in truths for number, line in _lines(Path(truth))]
+
+
+def _lines(truth: Path) -> list[tuple[int, str]]:
+    try:
+        text = truth.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Invalid(f"{truth} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{truth} is no list of documents: it is not UTF-8 text.") from None
+    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def _listed(truth: Path, number: int, line: str) -> Task:
+    try:
+        said = json.loads(line)
+        return Task(str(said["id"]), str(said["file"]), truth.parent / str(said["file"]), _kind(said.get("kind")))
+    except (ValueError, TypeError, KeyError):
+        raise Invalid(f'{truth}, line {number}: must be a JSON object with "id" and "file".') from None
 
 
 def _kind(name: str | None) -> Kind:
@@ -90,10 +103,7 @@ class Readers:
         started = time.monotonic()
         try:
             with task.path.open("rb") as file:
-                media_type = intake.media_type(file.read(intake.HEAD))
-                if media_type is None:
-                    raise UnsupportedType
-                reading = self._sandbox().read(file, media_type)
+                reading = self._sandbox().read(file, intake.known_type(file.read(intake.HEAD)))
         except OSError as error:
             return _refused(task, "unreadable_file", error.strerror or "The file cannot be opened.")
         except AkountError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
+
+from akount import instants
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a cell a formula, also in full width. Numbers are written by us and may begin with a minus."""
@@ -20,6 +23,8 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, dt.datetime):
+        return instants.iso(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -24,7 +24,7 @@ from typing import Any
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from akount import addresses, logs, pages
+from akount import addresses, instants, logs, pages
 from akount.accounts import Call, note
 from akount.db import now
 from akount.errors import Conflict, NotFound
@@ -260,8 +260,7 @@ def take(session: Session, seal: Seal, limit: int) -> list[Parcel]:
 
 
 def _parcel(delivery: Delivery, webhook: Webhook, seal: Seal) -> Parcel:
-    stamp = delivery.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    said = {"type": delivery.event, "timestamp": stamp, "data": delivery.body}
+    said = {"type": delivery.event, "timestamp": instants.iso(delivery.created_at), "data": delivery.body}
     body = json.dumps(said, separators=(",", ":")).encode()
     sealed = [_kept(webhook, seal)]
     if webhook.previous_secret and webhook.previous_until and webhook.previous_until > now():

@@ -55,9 +55,10 @@ def shell(tmp_path: Path, sqlite_template: Path) -> Shell:
 def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> None:
     tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))
     user = json.loads(shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "OWNER", "--json"))
-    key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "OWNER", "--user", user["userId"], "--json"))
+    key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "owner", "--user", user["userId"], "--json"))
     assert key["key"].startswith("ak_")
     assert "revoked" in shell("key", "revoke", key["keyId"])
+    assert json.loads(shell("key", "revoke", key["keyId"], "--json"))["keyId"] == key["keyId"], "as the first time"
     assert "already" in shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "ADMIN", code=1)
     assert "no such tenant" in shell("key", "add", "--tenant", str(uuid.uuid4()), "--role", "OWNER", code=1)
     assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
@@ -76,8 +77,19 @@ def test_every_command_is_where_it_is_looked_for() -> None:
 
 def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    assert "python -m akount migrate" in shell("jobs", "list", code=2)
+    for command in (("jobs", "list"), ("worker", "--queue", "bill-scan"), ("worker",)):
+        assert "python -m akount migrate" in shell(*command, code=2)
     assert shell("migrate") == "The schema is at head.\n"
+    assert shell("jobs", "list") == ""
+
+
+def test_an_upgrade_is_taken_back_by_the_command_of_the_page(shell: Shell) -> None:
+    """docs/operations.md: by the new program, to the revision that the old one asks for in its refusal."""
+    assert "python -m akount migrate --down-to REVISION" in (config.ROOT / "docs" / "operations.md").read_text()
+    assert "9999" in shell("migrate", "--down-to", "9999", code=2)
+    assert shell("migrate", "--down-to", "0022") == "The schema is at 0022.\n"
+    assert "is at 0022, this program needs" in shell("jobs", "list", code=2)
+    shell("migrate")
     assert shell("jobs", "list") == ""
 
 
@@ -90,9 +102,13 @@ def test_config_check_shows_sources_and_masks_secrets(tmp_path: Path) -> None:
 
 
 def test_config_check_names_every_problem(tmp_path: Path) -> None:
-    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud")("config", "check", code=2)
-    assert "PORT" in shown
-    assert "LOG_LEVEL" in shown
+    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud", REDIS_PASSWORD="hush", WEB_THREADS="9")("config", "check", code=2)
+    assert "PORT: " in shown
+    assert "LOG_LEVEL: " in shown
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
+    assert (rows["PORT"], rows["WEB_THREADS"]) == (["(not", "valid)", "environment"], ["9", "environment"])
+    assert rows["REDIS_PASSWORD"] == ["set", "environment"]
+    assert "hush" not in shown
 
 
 def test_doctor_finds_everything_well(shell: Shell) -> None:
@@ -110,7 +126,8 @@ def test_doctor_says_how_to_mend_each_fault(tmp_path: Path) -> None:
 
 def test_scan_reads_files_without_server_and_database(tmp_path: Path) -> None:
     (tmp_path / "notes.pdf").write_text("no PDF at all")
-    files = [str(SAMPLES / "canal-house-ubl-eur.xml"), str(tmp_path / "notes.pdf"), str(tmp_path / "missing.pdf")]
+    (tmp_path / "empty.pdf").touch()
+    files = [str(SAMPLES / "canal-house-ubl-eur.xml"), *(str(tmp_path / f"{name}.pdf") for name in ("notes", "empty", "missing"))]
     lines = [json.loads(line) for line in Shell(tmp_path / "var")("scan", "--jsonl", *files).splitlines()]
     assert [line["file"] for line in lines] == files
     assert lines[0]["fields"]["total"] == "2809.34"
@@ -127,7 +144,7 @@ def test_scan_reads_files_without_server_and_database(tmp_path: Path) -> None:
         "seconds",
     }
     assert set(lines[0]["fields"]["lines"][0]) == {"description", "quantity", "unit_price", "amount"}
-    assert [line["error"]["code"] for line in lines[1:]] == ["unsupported_type", "unreadable_file"]
+    assert [line["error"]["code"] for line in lines[1:]] == ["unsupported_type", "empty_file", "unreadable_file"]
 
 
 def test_scan_reads_lists_with_truth(tmp_path: Path) -> None:
@@ -135,6 +152,15 @@ def test_scan_reads_lists_with_truth(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in Shell(tmp_path)("scan", "--jsonl", "--truth", str(SAMPLES / "truth.jsonl")).splitlines()]
     assert [line["id"] for line in lines] == [t["id"] for t in truth]
     assert [line["fields"]["total"].lstrip("-") for line in lines] == [t["truth"]["total"].lstrip("-") for t in truth]
+
+
+def test_scan_says_what_it_cannot_go_by(tmp_path: Path) -> None:
+    shell, wrong = Shell(tmp_path), tmp_path / "truth.jsonl"
+    assert "FILES" in shell("scan", code=2)
+    assert "No such file" in shell("scan", "--truth", str(wrong), code=1)
+    for line in ("nonsense", "[]", '{"id": "a"}'):
+        wrong.write_text(f'\n{line}\n{{"id": "b", "file": "b.pdf"}}\n', encoding="utf-8")
+        assert 'truth.jsonl, line 2: must be a JSON object with "id" and "file".' in shell("scan", "--truth", str(wrong), code=1)
 
 
 def test_scan_shows_a_person_what_was_read(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_switch_is_off(load: Load, spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", ["t", "f", "y", "n", "enabled", "2", "tru", "none"])
 def test_any_other_spelling_of_a_switch_is_an_error(load: Load, spelling: str) -> None:
-    assert "REDIS_TLS_ENABLED: " in complaints(load, {"REDIS_TLS_ENABLED": spelling})
+    assert "REDIS_TLS_ENABLED: Must be true or false" in complaints(load, {"REDIS_TLS_ENABLED": spelling})
 
 
 def test_an_empty_value_says_nothing(load: Load) -> None:

@@ -10,7 +10,7 @@ from akount.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "safety"),
+    ("errors", "instants", "safety"),
     ("config",),
     ("logs",),
     (

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from akount import accounts, backlog, db, ledger
 from akount.db import Database, now
 from akount.errors import AkountError, Conflict, NotFound, Unavailable, Unreadable
-from akount.ledger import Claim, LostClaim
+from akount.ledger import Claim, LostClaim, claims
 from akount.models import TERMINAL, Attempt, Document, Entity, Job, JobStatus
 from shared import empty, in_a_hurry, shared_url
 
@@ -245,7 +245,7 @@ def test_a_passing_fault_delays_the_job_two_seconds_and_then_four(database: Data
 
 def test_the_jitter_is_at_most_a_fifth() -> None:
     for attempt, seconds in ((1, 2.0), (2, 4.0), (3, 8.0), (12, 300.0), (60, 300.0)):
-        pauses = [ledger._pause(attempt, None).total_seconds() for _ in range(200)]
+        pauses = [claims._pause(attempt, None).total_seconds() for _ in range(200)]
         assert min(pauses) >= seconds
         assert max(pauses) <= seconds * 1.2
 

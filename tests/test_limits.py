@@ -184,6 +184,18 @@ def test_a_key_goes_by_itself(shared: config.Settings, own_redis: Server) -> Non
     brief.close()
 
 
+def test_what_has_left_the_window_takes_no_room(tmp_path: Path, own_redis: Server, clock: Clock) -> None:
+    limiter = Limiter(make_settings(tmp_path, "sqlite://", JOBS_PER_MINUTE="1000", REDIS_URL=own_redis.url))
+    for _ in range(200):
+        clock.at += 1
+        limiter.admit(ADA)
+    with redis.Redis.from_url(own_redis.url) as admin:
+        (key,) = admin.keys(f"*{ADA}*")
+        assert admin.llen(key) == 61, "one a second, and that of a minute ago counts still"
+    assert limiter.level(ADA).taken == 61
+    limiter.close()
+
+
 def await_return(limiter: Limiter, server: Server) -> None:
     """Until Redis counts again."""
     deadline = time.monotonic() + 60

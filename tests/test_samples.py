@@ -1,12 +1,9 @@
 """The sample documents are what their maker makes, and what truth.jsonl says of them holds."""
 
-import importlib.util
 import io
 import json
-import sys
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pypdfium2
@@ -19,6 +16,8 @@ from stdnum.ch import vat as swiss_vat
 from stdnum.eu import vat as european_vat
 from stdnum.gb import vat as british_vat
 
+from tools.samples.__main__ import make_samples
+
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
 RECORDS = [json.loads(record) for record in (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -26,22 +25,10 @@ PICTURES = {"hardware-receipt-photo-eur.jpg", "credit-note-scan-eur.pdf"}
 every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["id"])
 
 
-def load_maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_samples", ROOT / "tools" / "make_samples.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "make_samples", module)
-        spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("samples")
-    load_maker().make_samples(directory)
+    make_samples(directory)
     return directory
 
 
@@ -82,7 +69,7 @@ def test_making_the_pictures_again_gives_the_same_pictures(made: Path, name: str
 
 
 def test_making_the_samples_twice_on_one_machine_gives_the_same_bytes(made: Path, tmp_path: Path):
-    load_maker().make_samples(tmp_path)
+    make_samples(tmp_path)
     for path in made.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 

@@ -1,6 +1,7 @@
 """A table that somebody opens in a spreadsheet runs nothing there, and a reader of CSV gets back what went in."""
 
 import csv
+import datetime as dt
 import io
 from decimal import Decimal
 from typing import Any
@@ -27,6 +28,7 @@ def test_a_text_is_never_a_formula(text: str) -> None:
         (True, "true"),
         ("Cedar & Quill", "Cedar & Quill"),
         ("A-17", "A-17"),
+        (dt.datetime(2026, 1, 31, 13, tzinfo=dt.timezone(dt.timedelta(hours=1))), "2026-01-31T12:00:00.000Z"),
     ],
 )
 def test_numbers_and_plain_texts_stay_as_they_are(value: Any, text: str) -> None:

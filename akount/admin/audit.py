@@ -65,7 +65,7 @@ def _rows(meant: Wanted) -> Iterator[tuple[object, ...]]:
             found = entries.read(session, meant, after=after, limit=min(BIT, left))
         for entry in found.rows:
             yield (
-                entry.created_at.isoformat(timespec="milliseconds"),
+                entry.created_at,
                 *(entry.actor, entry.role, entry.action, entry.target, entry.reason, entry.outcome, entry.address),
                 *(entry.request_id, entry.tenant_id),
             )

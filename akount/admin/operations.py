@@ -13,10 +13,11 @@ from akount.accounts import Permission
 from akount.admin import jobs, paging
 from akount.admin.names import named
 from akount.admin.shell import action, back, confirm, done, page, reason, runtime, show
-from akount.admin.words import count, iso
+from akount.admin.words import count
 from akount.api.guards import call
 from akount.db import now
 from akount.errors import Invalid
+from akount.instants import iso
 from akount.ledger import DeadLetters, InLine
 from akount.models import Operation
 from akount.operations import Action

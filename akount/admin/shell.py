@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
+from akount import instants
 from akount.accounts import Permission
 from akount.admin import words
 from akount.api import guards
@@ -172,7 +173,7 @@ def show(template: str, *, title: str, status: int = 200, **values: Any) -> Resp
         response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
         response.headers["Cache-Control"] = "private, no-cache"
         seen = snapshot()
-        response.headers["X-Numbers-At"] = words.iso(seen.at) if seen else ""  # also where nothing has changed
+        response.headers["X-Numbers-At"] = instants.iso(seen.at) if seen else ""  # also where nothing has changed
         response.make_conditional(request)
     elif flash:
         response.delete_cookie(cookie_named(FLASH_COOKIE), secure=runtime().settings.production)

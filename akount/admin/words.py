@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined
 
 from akount.census import CAP
 from akount.db import now
+from akount.instants import iso
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -73,11 +74,6 @@ def _coarse(passed: float) -> str:
         if passed >= size:
             return f"{passed // size:.0f} {unit}"
     return f"{passed:.0f} s"
-
-
-def iso(instant: dt.datetime) -> str:
-    """For machines."""
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def utc(instant: dt.datetime) -> str:

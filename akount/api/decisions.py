@@ -66,6 +66,6 @@ def _midnight(day: dt.date) -> dt.datetime:
 
 def _rows(found: Iterator[Decision]) -> Iterator[tuple[Any, ...]]:
     for one in found:
-        ids = (one.created_at.isoformat(timespec="milliseconds"), one.document_id, one.record_id, one.input_hash)
+        ids = (one.created_at, one.document_id, one.record_id, one.input_hash)
         why = (one.engine, one.engine_version, one.confidence, one.routing, one.reason)
         yield (*ids, *why, *(one.consent.get(n) for n in ("autoCreate", "hostedEngines", "newUser")), one.duration_ms, one.cost)

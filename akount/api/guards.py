@@ -237,7 +237,9 @@ def _by_ticket() -> Actor:
     try:
         tenant, job, role = _tickets().loads(request.args["ticket"], max_age=TICKET_SECONDS)
     except BadData:
-        raise Unauthenticated("The ticket is not valid or older than ten minutes; ask for the job to get a new one.") from None
+        raise Unauthenticated(
+            "The ticket is not valid or older than ten minutes; open the stream with your key or session."
+        ) from None
     if str(job) != str((request.view_args or {}).get("job_id")):
         raise Unauthenticated("The ticket is for another job.")
     return Actor(role=Role(role), tenant_id=uuid.UUID(tenant) if tenant else None)

@@ -168,7 +168,7 @@ def _rows(record: Record, account: str | None) -> Iterator[tuple[Any, ...]]:
     amounts = (record.subtotal, record.tax_amount, record.total_amount, record.amount_due)
     head = (record.id, record.status, record.date, record.due_date, record.currency, *map(major, amounts), record.credit_note)
     party = (account, record.counterparty_name, record.counterparty_tax_id, record.number)
-    stamps = [None if at is None else at.isoformat(timespec="seconds") for at in (record.reviewed_at, record.created_at)]
+    stamps = (record.reviewed_at, record.created_at)
     tail = (record.confidence, record.reviewed_by, *stamps, record.entity_id, record.document_id)
     for line in record.lines:
         middle = (line.position, line.description, line.quantity, line.unit_price, major(line.amount))

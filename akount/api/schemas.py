@@ -8,7 +8,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_dump, validate, validates_schema
 from marshmallow import pre_load as before_load
+from marshmallow.exceptions import SCHEMA
 
+from akount import instants
 from akount.accounts import Permission
 from akount.backlog import Priority
 from akount.corrections import by_field
@@ -22,7 +24,7 @@ class Instant(fields.Field[dt.datetime]):
     """An instant as ISO-8601 in UTC with a Z."""
 
     def _serialize(self, value: dt.datetime | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
-        return None if value is None else value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else instants.iso(value)
 
 
 def valid(schema: Schema, raw: Any) -> dict[str, Any]:
@@ -30,8 +32,20 @@ def valid(schema: Schema, raw: Any) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(raw)
     except ValidationError as error:
-        raise Invalid(errors={str(name): [str(t) for t in texts] for name, texts in error.messages_dict.items()}) from None
+        raise Invalid(errors={str(name): _sentences(wrong) for name, wrong in error.messages_dict.items()}) from None
     return loaded
+
+
+def _sentences(wrong: Any, where: str = "") -> list[str]:
+    """What is wrong with a field, also with what lies inside it: "[0].amount: Not a valid integer."."""
+    if isinstance(wrong, dict):
+        inner = ((f"{where}{_place(name)}", found) for name, found in wrong.items())
+        return [sentence for place, found in inner for sentence in _sentences(found, place)]
+    return [f"{where.removeprefix('.')}: {text}" if where else str(text) for text in wrong]
+
+
+def _place(name: int | str) -> str:
+    return f"[{name}]" if isinstance(name, int) else "" if name == SCHEMA else f".{name}"
 
 
 NO_NUL = validate.Regexp(r"[^\0]*\Z", error="Must not contain a NUL character.")

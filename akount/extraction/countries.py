@@ -1,4 +1,4 @@
-"""Which country a document comes from, by what names one: tax id, IBAN, dialling code, domain."""
+"""Which country a document comes from, by what names one: tax id, IBAN, dialling code, domain, the end of an address."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ _IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2})\d{2} ?(?:[A-Z0-9]{4} ?){3,}")
 _TAX_ID = re.compile(r"(?<![A-Z0-9])([A-Z]{2,3})[ .-]?[A-Z]?\d[\d .-]{6,}")
 _DIAL = re.compile(r"(?:\+|\b00)(\d{2,3})(?=[\s(./-]|\d{5})")
 _DOMAIN = re.compile(r"(?:@|www\.)[\w.-]+\.([a-z]{2})\b")
+_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|"
+    "TN|TX|UT|VT|VA|WA|WV|WI|WY"
+)
+_PLACES = {
+    "US": rf"(?<![A-Z])(?:{_STATES})[ .]{{1,2}}\d{{5}}(?:-\d{{4}})?(?!\d)",
+    "GB": r"(?<![A-Z0-9])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Z0-9])",
+    "CA": r"(?<![A-Z0-9])[ABCEGHJ-NPR-TVXY]\d[A-Z] ?\d[A-Z]\d(?![A-Z0-9])|(?m:[a-z]{3}(?:,\s?AB|,? (?:BC|MB|ON|QC|PQ))$)|"
+    r"(?i:\b(?:alberta|ontario|manitoba|saskatchewan|british columbia|nova scotia)\b)",
+    "AU": r"(?<![A-Z])(?:NSW|VIC|QLD|TAS|ACT)(?: \d{4}|(?![A-Z]))|(?<![A-Z])(?:SA|WA|NT) \d{4}(?!\d)",
+    "IN": r"\d{2}[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]",
+}
+"""How addresses end in a country, or the shape of its tax ids where no letters of the country stand in front."""
 _MARKS = {
     "SE": r"\b(?:bankgiro|plusgiro|momsreg|godkänd för f-skatt|organisationsnummer|öre|belopp|förfallo\w*|köpare|säljare|"
     r"att betala|kvitto|delsumma)\b",
@@ -35,6 +48,11 @@ _MARKS = {
 @cache
 def _marks() -> dict[str, re.Pattern[str]]:
     return {country: re.compile(pattern, re.IGNORECASE) for country, pattern in _MARKS.items()}
+
+
+@cache
+def _places() -> dict[str, re.Pattern[str]]:
+    return {country: re.compile(pattern) for country, pattern in _PLACES.items()}
 
 
 def votes(document: Document) -> Counter[str]:
@@ -53,6 +71,8 @@ def votes(document: Document) -> Counter[str]:
         found[country] += country in MONEY
     for country, mark in _marks().items():
         found[country] += 1 if mark.search(text) else 0
+    for country, place in _places().items():
+        found[country] += 2 if place.search(text) else 0
     return +found
 
 

@@ -57,8 +57,17 @@ _DOLLARS = {
     "singapore": "SGD",
     "mexico": "MXN",
     "hong kong": "HKD",
+    "rfc": "MXN",
+    "cuit": "ARS",
+    "rut": "CLP",
+    "nit": "COP",
 }
 """Words of countries whose money is written with a bare $ as well."""
+
+_UNNAMED = 10
+"""How sure of a dollar that is not that of the United States, when nothing says whose it is."""
+_DOLLAR_CODES = ("USD", "CAD", "AUD", "NZD", "SGD")
+_GST_RATES = {"5": "CAD", "10": "AUD", "15": "NZD", "7": "SGD", "8": "SGD", "9": "SGD"}
 
 
 def find_currency(document: Document, amounts: Sequence[Amount], total: Amount | None) -> Found | None:
@@ -82,9 +91,16 @@ def find_currency(document: Document, amounts: Sequence[Amount], total: Amount |
         code, count = votes.most_common(1)[0]
         cell, box = places.get(code) or next(iter(places.values()))
         sure = 95 if count >= 3 and len(votes) == 1 else 85 if count >= 3 else 70
+        sure = _UNNAMED if code == "USD" and _is_foreign(document) else sure
         signals = {"rivals": float(len(votes) > 1), "shared": float(_is_shared(cell, code, document))}
         return Found(code, cell, box, sure, signals)
     return _currency_by_country(document)
+
+
+def _is_foreign(document: Document) -> bool:
+    """Whether a bare $ stands beside a tax the United States do not have, and nothing names them or another country."""
+    named = re.search(r"\bUSD\b|US\$", document.text) or countries.money_of(document, _DOLLAR_CODES)
+    return named is None and re.search(r" (?:gst|hst|iva) ", f" {plain(document.text)} ") is not None
 
 
 def _is_shared(cell: Cell, code: str, document: Document) -> bool:
@@ -136,12 +152,18 @@ _COMMON = frozenset(
 """Codes that are hardly ever anything else when written in capitals."""
 
 
+def _by_rate(text: str) -> str | None:
+    """The dollar of the country that has a GST of the rate printed beside the word; the United States have none."""
+    found = re.search(r" gst (?:[a-z@]+ )?(\d{1,2}) (?:0+ )?%", text)
+    return _GST_RATES.get(found.group(1)) if found else None
+
+
 def _settle_dollars(votes: Counter[str], document: Document) -> Counter[str]:
     """A bare $ is the dollar of the country when another dollar code, or another currency's country, is named."""
     if "USD" in votes and len(votes) == 1 and not re.search(r"\bUSD\b|US\$", document.text):
         text = f" {plain(document.text)} "
-        code = next((code for word, code in _DOLLARS.items() if f" {word} " in text), "USD")
-        return Counter({code: votes["USD"]})
+        named = next((code for word, code in _DOLLARS.items() if f" {word} " in text), None)
+        return Counter({named or countries.money_of(document, _DOLLAR_CODES) or _by_rate(text) or "USD": votes["USD"]})
     others = {code for code in votes if code != "USD" and code.endswith("D") and code in _COMMON}
     if "USD" in votes and len(others) == 1 and "USD" not in document.text:
         code = others.pop()
@@ -151,8 +173,9 @@ def _settle_dollars(votes: Counter[str], document: Document) -> Counter[str]:
 
 def _currency_by_country(document: Document) -> Found | None:
     text = f" {plain(document.text)} "
+    swiss = countries.votes(document)["CH"] > 2
     for name, code in _NAMES.items():
-        if f" {name} " in text:
+        if f" {name} " in text and not (swiss and code == "EUR"):
             first = name.split()[0]
             cell = next((cell for cell in document.cells if first in cell.plain), document.cells[0])
             return Found(code, cell, cell.box, 55, {"guess": 1.0})

@@ -50,7 +50,10 @@ _NAMED_FIRST = re.compile(
 )
 _YEAR_FIRST = re.compile(rf"(?<!\d)(?P<year>\d{{4}})[\s\-/.]{{1,2}}(?P<month>{_WORD})[\s\-/.]{{1,2}}(?P<day>\d{{1,2}})(?!\d)")
 
-_MONTH_FIRST_CURRENCIES, _MONTH_FIRST_COUNTRIES = {"USD"}, {"US"}
+_MONTH_FIRST_CURRENCIES, _MONTH_FIRST_COUNTRIES = {"USD"}, {"US", "CA"}
+_EITHER_CURRENCIES = {"CAD"}
+"""Where tills print either order, and people write both."""
+_TWELVE_HOURS = re.compile(r"\d:\d\d(?::\d\d)? ?[AaPp]\.?[Mm]\b")
 _AMERICAN = re.compile(r"\b[A-Z]{2} \d{5}(-\d{4})?\b|\bUSA\b|United States|\bEIN\b")
 
 
@@ -169,8 +172,11 @@ def _prefers_month_first(found: list[Date], document: Document, currency: str | 
     american = _AMERICAN.search(document.text) is not None
     abroad = any(country not in _MONTH_FIRST_COUNTRIES for country in countries.votes(document))
     dollars = currency is None or currency in _MONTH_FIRST_CURRENCIES
-    if american:
+    if american or "US" in countries.votes(document):
         return dollars, dollars and not abroad
+    clock = _TWELVE_HOURS.search(document.text) is not None
+    if currency in _EITHER_CURRENCIES or (clock and currency in _MONTH_FIRST_CURRENCIES and not abroad):
+        return clock, False
     return False, abroad or not dollars
 
 

@@ -181,6 +181,8 @@ _LEADING = re.compile(
     r"^[\s:.#\-–№º°*\[]*(?:\(\w{1,6}\)\s*)?(?:(?:no|nr|num|number|nummer|numer|numero|número|n)\b[\s.:#º°\[-]*)?", re.IGNORECASE
 )
 _ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
+_MASKED = re.compile(r"[Xx]{3}")
+"""In the number of a card, of which only the end is printed."""
 _REFERS = re.compile(
     r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
     r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",
@@ -290,6 +292,8 @@ def _leading_number(text: str) -> str | None:
     value = match.group(1).strip()
     follows = bare[match.end() : match.end() + 2]
     if _ORDINARY.fullmatch(value) and not (value.isdigit() and not follows.strip()):
+        return None
+    if _MASKED.search(value):
         return None
     if len(value) > 40 or value.endswith("%") or follows.startswith("%") or re.match(r"[.,]\d", follows):
         return None

@@ -43,7 +43,9 @@ _SENTENCE = re.compile(
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
-    r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$|\s\(?\d{5,}-?[A-Z]\b.*$", re.IGNORECASE
+    r"\s*\((?:[A-Z]{0,3}\d[\d\s-]*-?[A-Z]?|co\.?\s?(?:reg)?\.?\s?no\.?[^)]*)\)?[.,]?\s*$|\s\(?\d{5,}-?[A-Z]\b.*$|"
+    r"[\s,]+(?:(?:cif|nif|rfc|cvr|kvk|abn|siret|nip|gstin|org\.?\s?nr)\b[\s.:]*)?[A-Z]{0,2}-?\d[\d\s-]{6,}\d$",
+    re.IGNORECASE,
 )
 HONORIFIC = re.compile(
     r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|mme|mlle|do\u00f1a|d\u00f1a|dhr|mevr|messrs|m/s|firma|an|company)\b[.:]?\s*",

@@ -11,10 +11,13 @@ from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_abo
 from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, sender_line
 from akount.extraction.headers import Found, lead_of
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.names import CONTACT, LEGAL, is_business, is_firm, name_of
+from akount.extraction.names import ALL_LABELS, CONTACT, LEGAL, is_business, is_firm, name_of
 
 _DOUBT = 85
 """Below this confidence of OCR a name is the less likely one: scribbles and stamps stand at the top as well."""
+
+_TRADE = re.compile(r"(?i)\b(?:stiftung|handels|handelsgesellschaft|vertriebs|betriebs|verwaltungs)\b")
+"""Words that stand with a legal form, and make no name either."""
 
 
 _SOLD = re.compile(r"(?:sold by|verkauft (?:von|durch)|vendu par|vendido por|venduto da|verkocht door|sald[ea] (?:af|av)) ?")
@@ -157,11 +160,11 @@ def _seller_worth(document: Document, cell: Cell, name: str, repeats: _Repeats, 
 
 def _with_first_line(document: Document, cell: Cell, name: str) -> str:
     """A line of nothing but legal form and trade ("Restaurant Ltd.") is the end of the name in the line above."""
-    rest = re.sub(r"\(\w\)", "", LEGAL.sub("", name))
+    rest = re.sub(r"\(\w\)", "", LEGAL.sub("", _TRADE.sub("", name)))
     if sum(char.isalpha() for char in rest) > 1:
         return name
     above = [other for other in document.above(cell, rows=1) if cell.box[1] - other.box[3] < other.height]
-    first = name_of(above[0].text) if above else None
+    first = name_of(above[0].text, ALL_LABELS) if above else None
     return f"{first} {name}" if first is not None else name
 
 

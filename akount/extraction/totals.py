@@ -140,6 +140,8 @@ def _score(
         _score_size(one, largest, line_sum, scanned=document.scanned)
         _score_place(one, len(document.rows))
     _prefer_rounded(candidates, values["rounding"])
+    if document.scanned:
+        _prefer_whole(candidates, {abs(value) for value in values["tendered"]})
 
 
 def _score_label(one: Candidate) -> None:
@@ -192,6 +194,17 @@ def _prefer_rounded(candidates: dict[Decimal, Candidate], roundings: set[Decimal
                 and "label" in before.reasons | one.reasons
             ):
                 one.score = max(one.score, before.score + 0.5)
+
+
+def _prefer_whole(candidates: dict[Decimal, Candidate], given: set[Decimal]) -> None:
+    """What is left to be paid after a gift card was given is not the total, where the whole is printed above as one."""
+    for value, rest in candidates.items():
+        for part in given - {value}:
+            whole = candidates.get(value + part)
+            if whole is None or not {"label"} <= rest.reasons & whole.reasons:
+                continue
+            if whole.places[0].amount.cell.row < rest.places[0].amount.cell.row:
+                whole.score = max(whole.score, rest.score + 0.5)
 
 
 def _score_arithmetic(

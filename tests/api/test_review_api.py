@@ -173,6 +173,12 @@ def test_what_cannot_be_a_value_is_named(
     assert (answer.status_code, list(answer.json["errors"])) == (422, [field]), answer.json
 
 
+def test_what_is_wrong_with_a_line_is_said_in_words(client: FlaskClient, people: People, book: Book) -> None:
+    lines = [{"description": "x"}, {"description": "y", "amount": "1.5", "colour": "red"}, 7]
+    said = correct(client, people.ada.headers, book(), {"lineItems": lines}).json["errors"]["lineItems"]
+    assert said == ["[1].amount: Not a valid integer.", "[1].colour: Unknown field.", "[2]: Invalid input type."]
+
+
 def test_who_read_another_version_is_told(client: FlaskClient, people: People, book: Book) -> None:
     path, ada = book(), people.ada.headers
     first = client.get(path, headers=ada).headers["ETag"]
@@ -367,6 +373,8 @@ def test_csv_has_a_row_for_each_line_and_no_formula(client: FlaskClient, shelf: 
     assert (first["totalAmount"], first["quantity"], first["unitPrice"], first["amount"]) == ("-119.00", "-2", "0.125", "-0.25")
     assert (second["line"], second["description"], second["id"]) == ("2", 'a "b",\nc', first["id"])
     assert (bare["currency"], bare["totalAmount"], bare["line"], bare["description"]) == ("JPY", "119", "", "")
+    opened = client.get(f"/api/business/bills/{bare['id']}", headers=shelf.headers).json
+    assert (bare["createdAt"], bare["reviewedAt"]) == (opened["createdAt"], "")
 
 
 def test_json_is_the_records_as_they_are_when_opened(client: FlaskClient, shelf: Person) -> None:

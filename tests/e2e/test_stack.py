@@ -37,6 +37,14 @@ def test_a_soak_measures_every_part_that_lives_through_it(stack: Stack) -> None:
     assert not [name for name in found if "web-2" in name], "that one is restarted"
 
 
+def test_whom_a_connection_serves_is_known(stack: Stack) -> None:
+    """Those of a host that is restarted are new again and again."""
+    parts, connections = stack.family(), soak.connected(stack)
+    served = [soak.serving(parts[worker.name], connections) for worker in stack.workers]
+    assert all(served), "each has asked what is to be done"
+    assert not set.intersection(*served)
+
+
 def noise(slope: float, seed: int = 7) -> list[tuple[float, float]]:
     dice = random.Random(seed)
     return [(10.0 * n, 200 + slope * 10 * n + dice.gauss(0, 0.5)) for n in range(300)]

@@ -73,6 +73,9 @@ def test_with_points_the_day_comes_first() -> None:
         ("Paid 28/02/2024 Portland, ME 04101", "USD", dt.date(2024, 4, 3), False),
         ("no word for any country", "USD", dt.date(2024, 4, 3), True),
         ("no word for any country", "GBP", dt.date(2024, 4, 3), False),
+        ("Edmonton, AB", "CAD", dt.date(2024, 4, 3), True),
+        ("Edmonton, AB 2:13 PM", "CAD", dt.date(2024, 3, 4), True),
+        ("no word for any country 2:13 PM", "USD", dt.date(2024, 3, 4), True),
     ],
 )
 def test_day_or_month_first_is_a_guess_where_nothing_says_it(about: str, currency: str, day: dt.date, guessed: bool) -> None:

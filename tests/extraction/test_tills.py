@@ -1,5 +1,7 @@
 from decimal import Decimal
 
+import pytest
+
 from akount.extraction.fields import read_document
 from akount.extraction.layout import Document, Page, Word
 from akount.readings import Reading
@@ -50,3 +52,60 @@ def test_what_ocr_doubts_is_not_sure() -> None:
     sure = (Word("TOTAL", (0.1, 0.5, 0.2, 0.52), 99), Word("5.75", (0.8, 0.5, 0.9, 0.52), 99))
     doubted, clear = (read_document(Document([Page(1, 60, 100, one)], scanned=True), "ocr", "1") for one in (words, sure))
     assert doubted.fields["total"].confidence < clear.fields["total"].confidence - 15
+
+
+@pytest.mark.parametrize(
+    ("foot", "currency"),
+    [
+        ("Edmonton, AB", "CAD"),
+        ("Toronto ON M5H 2N2", "CAD"),
+        ("SAN JOSE CA 95122", "USD"),
+        ("Town Hall NSW 2000", "AUD"),
+        ("GST 5.00 % 0.28", "CAD"),
+        ("GST 15% 0.75", "NZD"),
+    ],
+)
+def test_a_bare_dollar_is_that_of_the_address_or_of_the_rate(foot: str, currency: str) -> None:
+    assert till(*HEAD, ("Coffee", "$5.75"), ("TOTAL", "$5.75"), (foot, "")).get("currency") == currency
+
+
+def test_a_bare_dollar_beside_a_foreign_tax_is_doubted() -> None:
+    doubted = till(*HEAD, ("Coffee", "$5.75"), ("TOTAL", "$5.75"), ("GST", "$0.27"))
+    assert doubted.fields["currency"].confidence < 80
+
+
+@pytest.mark.parametrize(
+    ("foot", "currency"),
+    [
+        ("44 Station Road Didcot OX11 7LZ", "GBP"),
+        ("1122 S 9th St, Philadelphia PA 19147", "USD"),
+        ("GSTIN27AABCR1718E1ZP", "INR"),
+        ("Circle K Sverige AB", None),
+        ("MWST-Nr. CHE-105.920.456", "CHF"),
+    ],
+)
+def test_the_end_of_an_address_tells_the_currency_that_nothing_is_printed_of(foot: str, currency: str | None) -> None:
+    assert till(*HEAD, ("Coffee", "5.75"), ("TOTAL", "5.75"), (foot, "")).get("currency") == currency
+
+
+def test_what_is_left_after_a_gift_card_is_not_the_total() -> None:
+    reading = till(
+        *HEAD, ("Photos", "37.95"), ("SUMME EUR", "37,95"), ("Geschenkkarte", "-25,00"), ("Zu zahlender Betrag EUR", "12,95")
+    )
+    assert reading.get("total") == Decimal("37.95")
+
+
+def test_the_end_of_a_card_is_no_number_of_the_document() -> None:
+    assert till(*HEAD, ("Coffee", "5.75"), ("TOTAL", "5.75"), ("Nr. XXXX6225", "")).get("invoice_number") is None
+
+
+@pytest.mark.parametrize(
+    ("head", "seller"),
+    [
+        (("MERCATO AZUL, S.A. A-46103834", "C/ ENRIQUE GRANADOS 102"), "MERCATO AZUL, S.A."),
+        (("Brutto Kauf-Discount", "Stiftung & Co. KG"), "Brutto Kauf-Discount Stiftung & Co. KG"),
+    ],
+)
+def test_a_name_with_its_tax_id_behind_or_its_legal_form_below(head: tuple[str, str], seller: str) -> None:
+    reading = till(*((line, "") for line in head), ("17.05.2024 12:30", ""), ("Leche", "5,75"), ("TOTAL (\u20ac)", "5,75"))
+    assert reading.get("seller_name") == seller

@@ -34,8 +34,6 @@ class Shape:
     web_processes: int = 2
     workers: int = 1  # for each queue
     worker_processes: int = 1
-    requests_a_minute: int = 1_000_000
-    "of one user: the limiter remembers so many, so what is to stay flat must reach it"
 
 
 class Stack:
@@ -132,7 +130,6 @@ class Stack:
         common = {"SECRET_KEY": self._secret, "STORAGE_URL": files, "TRUSTED_PROXY_HOPS": "1"}
         common |= {"INTAKE_SECONDS": str(Settings().intake_seconds)}  # the door looks, as it does in earnest
         plain = self.ground.environ(Processes(web=self._shape.web_processes), 0)
-        common |= {"RATE_LIMIT_PER_MINUTE": str(self._shape.requests_a_minute)}
         return plain | common | {"FAILED_SIGN_INS_PER_MINUTE": "1000000", "LEASE_SECONDS": "30"}
 
     def _host(self, name: str, command: Sequence[str], environ: dict[str, str], stage: int) -> Child:
@@ -157,7 +154,7 @@ def settled(processes: Iterable[psutil.Process], measure: Callable[[psutil.Proce
     """The sum over those that stay; the children that read one document come and go between two looks."""
     total = 0.0
     for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess, ProcessLookupError, FileNotFoundError):
             if time.time() - process.create_time() > SETTLED_SECONDS:
                 total += measure(process)
     return total
@@ -169,8 +166,10 @@ def memory(process: psutil.Process) -> float:
 
 
 def own_memory(process: psutil.Process) -> float:
-    """MiB; without what it shares: the pages of the database that Postgres keeps at hand are as many as there are data."""
-    return float(process.memory_full_info().uss) / (1 << 20)
+    """MiB that it has asked for itself. Not the pages of files or of Postgres' shared buffers: these have a size that does not
+    change, and how much of it a process is said to hold goes by who else on the machine has looked at the same page."""
+    rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    return int(rollup.partition("Pss_Anon:")[2].split()[0]) / 1024
 
 
 @contextlib.contextmanager

@@ -284,8 +284,10 @@ def _leading_number(text: str) -> str | None:
     """The document number a text starts with, or None when it starts with something else."""
     bare = text[_end_of_leading(text) :]
     grouped = _GROUPED.match(bare)
-    if grouped is not None:
-        return grouped.group()
+    return _ungrouped_number(bare) if grouped is None else grouped.group()
+
+
+def _ungrouped_number(bare: str) -> str | None:
     match = _NUMBER.match(bare)
     if match is None:
         return None

@@ -245,7 +245,7 @@ def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dic
     value = _leading_number(rest)
     if value is not None:
         start = label.end + rest.index(value)
-        yield strength + 0.6, Found(value, cell, cell.span_box(start, start + len(value)), 95)
+        yield strength + 0.6, Found(_unwrapped(document, cell, value), cell, cell.span_box(start, start + len(value)), 95)
         return
     if plain(rest) and not _LEADING.fullmatch(rest):
         return

@@ -85,6 +85,16 @@ def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> Non
     assert shell("jobs", "list") == ""
 
 
+def test_an_upgrade_is_taken_back_by_the_command_of_the_page(shell: Shell) -> None:
+    """docs/operations.md: by the new program, to the revision that the old one asks for in its refusal."""
+    assert "python -m akount migrate --down-to REVISION" in (config.ROOT / "docs" / "operations.md").read_text()
+    assert "9999" in shell("migrate", "--down-to", "9999", code=2)
+    assert shell("migrate", "--down-to", "0022") == "The schema is at 0022.\n"
+    assert "is at 0022, this program needs" in shell("jobs", "list", code=2)
+    shell("migrate")
+    assert shell("jobs", "list") == ""
+
+
 def test_config_check_shows_sources_and_masks_secrets(tmp_path: Path) -> None:
     shell = Shell(tmp_path, REDIS_PASSWORD="hush", DATABASE_URL="postgresql://u:hush@db.example/akount")
     shown = shell("config", "check")

@@ -31,7 +31,7 @@ _LEGAL_END = re.compile(
 )
 """Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
 CONTACT = re.compile(
-    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
+    r"\b(tel|phone|fax|fon|telefon|mobile(?=\W*[:\d])|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
     r"@|www\.|\.com\b|\.de\b|\+\d{2}",
     re.IGNORECASE,
 )
@@ -40,6 +40,8 @@ _SENTENCE = re.compile(
     r"was|will|with|this|zu|mit)\b",
     re.IGNORECASE,
 )
+_THE = re.compile(r"The(?: [A-Z][\w&'\u2019-]*){1,3}")
+"""A name with its article: The Weavers Arms."""
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
@@ -82,6 +84,8 @@ def name_of(text: str, share: float = 0.6) -> str | None:
 
 
 def _is_sentence(text: str) -> bool:
+    if _THE.fullmatch(text):
+        return False
     return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
 
 

@@ -174,8 +174,10 @@ _LEADING = re.compile(
     r"^[\s:.#\-–№º°*\[]*(?:\(\w{1,6}\)\s*)?(?:(?:no|nr|num|number|nummer|numer|numero|número|n)\b[\s.:#º°\[-]*)?", re.IGNORECASE
 )
 _ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
-_MASKED = re.compile(r"[Xx]{3}")
-"""In the number of a card, of which only the end is printed."""
+_NO_NUMBER = re.compile(
+    r"[Xx]{3}|^[A-Z]{2}\d{2}ZZZ\d|^(?:RM|Rs)\s?\d+\.\d{2}$|^(?:ABN|ACN|VAT|GST|SST|UEN|TIN|TRN|NIF|CIF|NIP|UID|CVR)\b|^100\d{12}$"
+)
+"""The end of a card, the id of a creditor, money, and the beginning of a tax id: no number of a document."""
 _REFERS = re.compile(
     r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
     r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",
@@ -247,12 +249,18 @@ def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dic
             yield strength - 0.2, Found(value, other, other.span_box(0, len(value)), 90)
 
 
+_SAYS_WHAT = re.compile(r"invoice|rechnung|factur|fattura|faktur|fatura|lasku")
+"""Such a number counts more than that of a folio or ticket on the same page."""
+
+
 def _number_strength(label: labels.Label) -> float:
     """Labels that say "number" count more than the bare name of the document."""
     if label.strength == labels.PLAIN:
         return 0.9 if " " not in label.phrase and len(label.phrase) < 7 else 1.3
     says_number = re.search(r"(nummer|number|nr|no|num|numero|id|numer|cislo|sorszama)$|^(n|no|nr|numero) ", label.phrase)
-    return 3.4 if says_number else 2.4
+    if says_number:
+        return 3.8 if _SAYS_WHAT.search(label.phrase) else 3.4
+    return 2.4
 
 
 def _leading_number(text: str) -> str | None:
@@ -265,13 +273,20 @@ def _leading_number(text: str) -> str | None:
     follows = bare[match.end() : match.end() + 2]
     if _ORDINARY.fullmatch(value) and not (value.isdigit() and not follows.strip()):
         return None
-    if _MASKED.search(value):
+    if _NO_NUMBER.search(value) or is_tax_id(value):
         return None
     if len(value) > 40 or value.endswith("%") or follows.startswith("%") or re.match(r"[.,]\d", follows):
         return None
     if re.fullmatch(r"[A-Z]{3,8} \d.*", value) and not value.split()[0].isupper():
         return None
     return _joined(value, bare[match.end() :])
+
+
+def is_tax_id(value: str) -> bool:
+    """Whether it is a tax id of the European Union, by its check digits."""
+    from stdnum.eu import vat
+
+    return re.match(r"[A-Z]{2}[A-Z0-9]{8}", value) is not None and bool(vat.is_valid(value))
 
 
 def _end_of_leading(text: str) -> int:

@@ -39,6 +39,9 @@ _SENTENCE = re.compile(
     r"was|will|with|this|zu|mit)\b",
     re.IGNORECASE,
 )
+_STAFF = re.compile(
+    r"\b(?:store ?manager|mgr|cashier|served by|kassierer(?:in)?|caissi(?:er|ere|\u00e8re)|cajer[oa]|kasjer)\b", re.IGNORECASE
+)
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
@@ -72,14 +75,20 @@ def name_of(text: str, share: float = 0.6) -> str | None:
         return None
     if bare in labels.words("title") or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
         return None
+    if _STAFF.search(name) and not is_business(_STAFF.sub("", name)):
+        return None
     if CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None
     if is_label(name, share) or (_is_sentence(name) and not is_business(name)):
         return None
+    if name[:1].isdigit() and ADDRESS.search(name) and not is_firm(name):
+        return None  # as in 12 Market Street
     return name if is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
 
 
 def _is_sentence(text: str) -> bool:
+    if re.match(r"[Tt][Hh][Ee] \w", text) and text.count(" ") < 5 and text[-1:].isalnum():
+        text = text[4:]  # as in the name of an inn
     return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
 
 

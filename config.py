@@ -11,7 +11,7 @@ import base64
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -374,24 +374,48 @@ def variable(declared: dataclasses.Field[Any]) -> str:
     return declared.name.upper()
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The settings as far as they are understood, with their warnings, and all that is wrong with them."""
+
+    settings: Settings
+    problems: tuple[str, ...] = ()
+    unreadable: frozenset[str] = frozenset()
+    "variables whose value is not one; the settings have their default"
+
+
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """The validated settings. Raises SettingsError that names every problem, by variable."""
+    found = examine(environ, env_file)
+    if found.problems:
+        raise SettingsError(complaint(found.problems))
+    return found.settings
+
+
+def complaint(problems: Iterable[str]) -> str:
+    """What is wrong with the settings, for people."""
+    return "\n".join(["These settings must be corrected (see .env.example):", *("  " + p for p in problems)])
+
+
+def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Examined:
+    """What the settings are, and every problem, by variable."""
     environ = os.environ if environ is None else environ
     dotenv = {} if environ.get("APP_ENV", "").strip() == "production" else dotenv_values(env_file or ROOT / ".env")
     found, sources, problems = _collect(environ, {k: v for k, v in dotenv.items() if v is not None})
     schema = Schema.from_dict({variable(f): f.metadata["kind"] for f in DECLARED})(unknown=EXCLUDE)
+    wrong: dict[str, Any] = {}
     try:
         values = schema.load(found)
     except ValidationError as error:
-        problems += [f"{name}: {' '.join(texts)}" for name, texts in dict(error.messages_dict).items()]
+        wrong = dict(error.messages_dict)
+        problems += [f"{name}: {' '.join(texts)}" for name, texts in wrong.items()]
         values = error.valid_data
     settings = Settings(**{name.lower(): value for name, value in values.items()}, sources=sources)
     named = {problem.partition(":")[0] for problem in problems}
     more = _contradictions(settings) + (_unsafe(settings, environ) if settings.production else [])
     problems += [problem for problem in more if problem.partition(":")[0] not in named]  # what cannot be read is not judged
-    if problems:
-        raise SettingsError("\n".join(["These settings must be corrected (see .env.example):", *("  " + p for p in problems)]))
-    return dataclasses.replace(settings, warnings=(*_unknown(dotenv), *_doubts(settings)))
+    settings = dataclasses.replace(settings, warnings=(*_unknown(dotenv), *_doubts(settings)))
+    return Examined(settings, tuple(problems), frozenset(wrong))
 
 
 def _collect(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:

@@ -134,6 +134,8 @@ def _finish(response: Response) -> Response:
         _empty(response).status_code = 204
     elif 300 <= response.status_code < 400 and response.location:
         _empty(response)  # of the library's page of HTML about a redirect
+    elif response.status_code == 204:
+        _empty(response)  # of the type that the framework gives to what has no content
     if API_PATHS.match(request.path):
         response.vary.add("Origin")
     return response
@@ -141,7 +143,7 @@ def _finish(response: Response) -> Response:
 
 def _empty(response: Response) -> Response:
     response.set_data(b"")
-    del response.headers["Content-Type"]
+    response.headers.pop("Content-Type", None)
     return response
 
 

@@ -22,9 +22,10 @@ FRESH_SECONDS = 1.0
 _TAKE = f"""
 local function take(KEYS, ARGV) {RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()} end
 local function look(KEYS, ARGV) {RedisStorage.SCRIPT_MOVING_WINDOW.decode()} end
-while (tonumber(redis.call('lindex', KEYS[1], -1)) or ARGV[1] + 0) < ARGV[1] - ARGV[3] do redis.call('rpop', KEYS[1]) end
 local taken = take(KEYS, ARGV) and 1 or 0
-return {{taken, look(KEYS, {{ARGV[1] - ARGV[3], ARGV[2]}})}}
+local told = look(KEYS, {{ARGV[1] - ARGV[3], ARGV[2]}})
+if told then redis.call('ltrim', KEYS[1], 0, told[2] - 1) end
+return {{taken, told}}
 """
 """The two scripts of the library in one: who takes a slot is told at once how many are taken. And what has left the window is
 forgotten: the library keeps as many slots as the limit has, however old, for as long as somebody goes on asking."""

@@ -1,5 +1,6 @@
 """The commands, as a shell calls them."""
 
+import io
 import json
 import os
 import uuid
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.console import Console
 
 import commands
 import config
@@ -58,6 +60,7 @@ def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> N
     key = json.loads(shell("key", "add", "--tenant", tenant["tenantId"], "--role", "owner", "--user", user["userId"], "--json"))
     assert key["key"].startswith("ak_")
     assert "revoked" in shell("key", "revoke", key["keyId"])
+    assert json.loads(shell("key", "revoke", key["keyId"], "--json"))["keyId"] == key["keyId"], "as the first time"
     assert "already" in shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "ADMIN", code=1)
     assert "no such tenant" in shell("key", "add", "--tenant", str(uuid.uuid4()), "--role", "OWNER", code=1)
     assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
@@ -76,8 +79,19 @@ def test_every_command_is_where_it_is_looked_for() -> None:
 
 def test_commands_refuse_an_old_schema_and_say_what_to_do(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    assert "python -m akount migrate" in shell("jobs", "list", code=2)
+    for command in (("jobs", "list"), ("worker", "--queue", "bill-scan"), ("worker",)):
+        assert "python -m akount migrate" in shell(*command, code=2)
     assert shell("migrate") == "The schema is at head.\n"
+    assert shell("jobs", "list") == ""
+
+
+def test_an_upgrade_is_taken_back_by_the_command_of_the_page(shell: Shell) -> None:
+    """docs/operations.md: by the new program, to the revision that the old one asks for in its refusal."""
+    assert "python -m akount migrate --down-to REVISION" in (config.ROOT / "docs" / "operations.md").read_text()
+    assert "9999" in shell("migrate", "--down-to", "9999", code=2)
+    assert shell("migrate", "--down-to", "0022") == "The schema is at 0022.\n"
+    assert "is at 0022, this program needs" in shell("jobs", "list", code=2)
+    shell("migrate")
     assert shell("jobs", "list") == ""
 
 
@@ -90,9 +104,13 @@ def test_config_check_shows_sources_and_masks_secrets(tmp_path: Path) -> None:
 
 
 def test_config_check_names_every_problem(tmp_path: Path) -> None:
-    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud")("config", "check", code=2)
-    assert "PORT" in shown
-    assert "LOG_LEVEL" in shown
+    shown = Shell(tmp_path, PORT="x", LOG_LEVEL="loud", REDIS_PASSWORD="hush", WEB_THREADS="9")("config", "check", code=2)
+    assert "PORT: " in shown
+    assert "LOG_LEVEL: " in shown
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
+    assert (rows["PORT"], rows["WEB_THREADS"]) == (["(not", "valid)", "environment"], ["9", "environment"])
+    assert rows["REDIS_PASSWORD"] == ["set", "environment"]
+    assert "hush" not in shown
 
 
 def test_doctor_finds_everything_well(shell: Shell) -> None:
@@ -275,6 +293,18 @@ def test_tenants_and_users_are_linked_to_clerk_and_roles_are_changed_by_hand(she
         opened.close()
     shell("user", "remove", "ada@example.com", "--tenant", tenant)
     assert "not_found" in shell("user", "remove", "ada@example.com", "--tenant", tenant, code=1)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_is_secret_in_the_demo_is_said_when_it_is_made_and_later_only_where_it_stands(tmp_path: Path, *, new: bool) -> None:
+    settings = config.load({"APP_ENV": "test", "DATA_DIR": str(tmp_path)}, env_file=tmp_path / "no.env")
+    who = demo.Credentials("tenant", "entity", "user", "owner@demo.example", "ak_hush", "quiet")
+    console = Console(file=io.StringIO(), width=200)
+    demo.greet(console, settings, who, new=new)
+    said = console.file.getvalue()
+    assert who.email in said
+    assert str(tmp_path / "credentials.json") in said
+    assert [secret in said for secret in ("ak_hush", "quiet")] == [new, new]
 
 
 def test_the_demo_owner_has_a_password_that_is_made_once(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from akount import accounts, db
-from akount.db import Database, Exact, Instant
+from akount.db import Database, Exact, Instant, engines, schema
 from akount.errors import SettingsError, Unavailable
 from akount.models import ApiKey, AuditEntry, Base, Membership, Role, Tenant, User
 from fresh import postgres_copy
@@ -123,7 +123,7 @@ def test_people_and_keys_survive_the_migration_of_who_may_come_in(bare_url: str)
             assert session.get_one(ApiKey, ids["operator"]).tenant_id is None
         run(database, "INSERT INTO users (id, clerk_id, operator, created_at) VALUES (:robot, 'user_1', false, :at)", sql)
         database.close()
-        command.downgrade(db._alembic(database.url), "0004")
+        command.downgrade(schema.alembic_of(database.url), "0004")
         with database.snapshot() as session:
             assert set(session.scalars(sa.text("SELECT email FROM users"))) == {"ada@example.com", "user_1@clerk.invalid"}
             assert list(session.scalars(sa.text("SELECT name FROM api_keys"))) == ["k"]
@@ -386,7 +386,7 @@ def test_a_server_that_comes_back_is_found_again(postgres: Server) -> None:
         other = Database(postgres.url, pooled=False)
         with other.transaction() as session:
             session.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-        with pytest.raises(Unavailable), db._translated():
+        with pytest.raises(Unavailable), engines.translated():
             killed.execute(sa.text("SELECT 1"))
         killed.invalidate()
     database.ping()

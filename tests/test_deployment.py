@@ -69,7 +69,14 @@ def test_nothing_but_nginx_is_published() -> None:
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]
     assert composed()["networks"]["inside"] == {"internal": True}
     behind = {name for name, service in SERVICES.items() if service["networks"] == ["inside"]}
-    assert behind == {"worker", "prepare", "postgres", "redis", "objects"}
+    assert behind == {"prepare", "postgres", "redis", "objects"}
+
+
+def test_workers_reach_whom_they_are_to_tell_and_ask() -> None:
+    assert SERVICES["worker"]["networks"] == ["outside", "inside"]
+    told = {"ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET", "ALERT_EMAIL_TO", "ALERT_EMAIL_FROM"}
+    told |= {"SMTP_HOST", "SMTP_PORT", "SMTP_USERNAME", "SMTP_PASSWORD"}
+    assert told | {"MISTRAL_API_KEY", "ANTHROPIC_API_KEY", "CLAMAV_HOST"} <= set(SERVICES["worker"]["environment"])
 
 
 def test_what_development_opens_is_open_to_this_machine_only() -> None:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 import config
-from akount import db, pools
-from akount.db import Database, Pool
+from akount import pools
+from akount.db import Database, Pool, engines
 from akount.errors import Unavailable
 from fresh import make_settings
 from servers import Server
@@ -234,4 +234,4 @@ def test_one_kept_for_nobody(settings: config.Settings) -> None:
     none_kept.ping()
     assert isinstance(none_kept.engine.pool, sa.NullPool)
     none_kept.close()
-    assert db.QUERY_CANCELED == "57014"
+    assert engines.QUERY_CANCELED == "57014"

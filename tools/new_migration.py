@@ -8,16 +8,16 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy.engine import make_url
 
-from akount import db
+from akount.db import schema
 
 
 def main(name: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/head.db"
-        db.migrate(url)
-        number = len(list((db.MIGRATIONS / "versions").glob("*.py"))) + 1
-        command.revision(db._alembic(make_url(url)), message=name, autogenerate=True, rev_id=f"{number:04}")
-    written = max((db.MIGRATIONS / "versions").glob("*.py"))
+        schema.migrate(url)
+        number = len(list((schema.MIGRATIONS / "versions").glob("*.py"))) + 1
+        command.revision(schema.alembic_of(make_url(url)), message=name, autogenerate=True, rev_id=f"{number:04}")
+    written = max((schema.MIGRATIONS / "versions").glob("*.py"))
     written.write_text(
         written.read_text().replace(
             "from sqlalchemy.dialects import postgresql\n\n\n", "from sqlalchemy.dialects import postgresql\n\n"

@@ -214,8 +214,9 @@ def key_list(tenant_id: uuid.UUID | None) -> None:
 
 @key.command("revoke")
 @click.argument("key_id", type=click.UUID)
-def key_revoke(key_id: uuid.UUID) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def key_revoke(key_id: uuid.UUID, as_json: bool) -> None:
     """Make an API key worthless."""
     with open_for_command() as runtime, runtime.database.transaction() as session:
         keys.revoke(session, key_id)
-    click.echo("The key is revoked.")
+    say(as_json, keyId=str(key_id), status="revoked")

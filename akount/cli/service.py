@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from rich.table import Table
 import config
 from akount import db, demo, doctor, offline
 from akount.cli.common import cli, load_settings
-from akount.errors import SettingsError
+from akount.errors import Unavailable
 from akount.extraction.sandbox import Limits
 from akount.kinds import DEFAULT_KIND, KINDS, QUEUES, kind_named
 from akount.supervisor import GRACE_SECONDS, Child, Supervisor, akount
@@ -50,10 +51,18 @@ def worker(queues: Sequence[str], processes: int | None) -> None:
     count = processes or settings.worker_processes
     if len(names) == 1:
         sys.exit(0 if work(settings, names[0], count) else 1)
+    _refuse_other_schema(settings)  # now: children that refuse would be started again and again
     each = [Child(f"worker {name}", akount("worker", "--queue", name, "--processes", str(count))) for name in names]
     with Supervisor(each, os.environ, settings.stop_seconds + GRACE_SECONDS) as supervisor:
         supervisor.watch()
     sys.exit(0 if supervisor.clean else 1)
+
+
+def _refuse_other_schema(settings: config.Settings) -> None:
+    """Raises SettingsError. A database that is away refuses nobody: the children wait for it."""
+    database = db.Database(settings.database, pooled=False)
+    with contextlib.closing(database), contextlib.suppress(Unavailable):
+        db.require_head(database)
 
 
 @cli.command()
@@ -76,22 +85,19 @@ def config_() -> None:
 @config_.command()
 def check() -> None:
     """Print every setting, where it comes from and its masked value, then what is wrong with them."""
-    try:
-        settings, wrong = config.load(), None
-    except SettingsError as error:
-        settings, wrong = config.Settings(), error.detail
-    if wrong is None:
-        table = Table("Setting", "Value", "Source", box=None)
-        for declared in config.DECLARED:
-            name = config.variable(declared)
-            table.add_row(name, config.masked(settings, declared) or "-", settings.sources.get(name, "default"))
-        console.print(table)
-        for warning in settings.warnings:
-            click.echo(f"warning: {warning}")
-        click.echo("The settings are good.")
-        return
-    click.echo(wrong, err=True)
-    sys.exit(2)
+    found = config.examine()
+    table = Table("Setting", "Value", "Source", box=None)
+    for declared in config.DECLARED:
+        name = config.variable(declared)
+        value = "(not valid)" if name in found.unreadable else config.masked(found.settings, declared) or "-"
+        table.add_row(name, value, found.settings.sources.get(name, "default"))
+    console.print(table)
+    for warning in found.settings.warnings:
+        click.echo(f"warning: {warning}")
+    if found.problems:
+        click.echo(config.complaint(found.problems), err=True)
+        sys.exit(2)
+    click.echo("The settings are good.")
 
 
 @cli.command("doctor")

@@ -26,7 +26,8 @@ _STRONG_LEGAL = re.compile(
     re.IGNORECASE,
 )
 _LEGAL_END = re.compile(
-    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|DAC|CLG|CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
+    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|VVaG|a\. ?G|DAC|CLG|"
+    r"CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
 )
 """Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
 CONTACT = re.compile(
@@ -50,7 +51,8 @@ _REGISTRATION = re.compile(
     re.IGNORECASE,
 )
 HONORIFIC = re.compile(
-    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE
+    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|mme|mlle|do\u00f1a|d\u00f1a|dhr|mevr|messrs|m/s|firma|an|company)\b[.:]?\s*",
+    re.IGNORECASE,
 )
 
 
@@ -73,7 +75,7 @@ def name_of(text: str, share: float = 0.6) -> str | None:
     letters = sum(map(str.isalpha, name))
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
-    if bare in labels.words("title") or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
+    if labels.is_title(bare) or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
         return None
     if _STAFF.search(name) and not is_business(_STAFF.sub("", name)):
         return None

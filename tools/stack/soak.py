@@ -1,11 +1,11 @@
 """Mixed load for as long as wanted, with restarts, and whether anything grows: memory, descriptors, connections, what waits.
 
 `make soak` takes two hours (`MINUTES=10` a sample). It begins with rushes at full throttle, so that every thread has served and
-every pool is as full as it gets. Then the even load goes on until each connection that the rushes have left has met each question
-once, and Postgres has laid by what it knows of the tables: 2.7 MiB a connection, after some two minutes. What still grows then
-grows without end. From then on each part is measured every ten seconds. web-2 and the last worker are restarted again and again;
-the others live through all of it, and so do the connections that serve them: theirs are the slopes that count. Exit code 0: no
-request failed, everything was read, and nothing drifts.
+every pool is as full as it gets. A rush closes connections as it opens them, so then a few clients ask without a pause, until each
+connection that is left has met each question and Postgres has laid by for it what it knows of the tables: 2.7 MiB a connection,
+and no more. What still grows afterwards, under an even load, grows without end. From then on each part is measured every ten
+seconds. web-2 and the last worker are restarted again and again; the others live through all of it, and so do the connections
+that serve them: theirs are the slopes that count. Exit code 0: no request failed, everything was read, and nothing drifts.
 """
 
 import argparse
@@ -27,16 +27,15 @@ from akount import logs
 from tools.chaos.cluster import ask
 from tools.stack.load import Load, Tally
 from tools.stack.rolling import unread
-from tools.stack.stack import Shape, Stack, memory, own_memory, running, settled
+from tools.stack.stack import Shape, Stack, own_memory, running, settled
 
 SAMPLE_SECONDS = 10.0
 CLIENTS, PAUSE_SECONDS = 4, 0.1
 RESTARTS = 12
-RUSH_SHARE, WARM_SHARE = 0.1, 0.4
-"""Of the time: rushes first, then the even load until all has come to rest."""
+RUSH_SHARE, BRISK_SHARE, WARM_SHARE = 0.1, 0.25, 0.4
+"""Until when, of the time: rushes, then a few without a pause, then the even load until all has come to rest."""
 RUSH_CLIENTS, RUSH_REQUESTS, RUSH_EVERY_SECONDS = 64, 1_000, 15.0
 """More clients than the web servers have threads."""
-SERVERS = ("postgres", "redis")
 TOLERANCE = 0.02
 """A drift over the whole run of so much of the median is no drift."""
 WAITING = "SELECT count(*) AS n FROM jobs WHERE status IN ('waiting', 'active', 'delayed')"
@@ -54,7 +53,7 @@ def sample(stack: Stack) -> dict[str, float]:
     with_them = serving(restarted, connections)
     parts["postgres"] = [one for one in parts["postgres"] if one.pid not in with_them]
     for name, family in parts.items():
-        found[f"memory of {name}, MiB"] = settled(family, own_memory if name in SERVERS else memory)
+        found[f"memory of {name}, MiB"] = settled(family, own_memory)
         found[f"descriptors of {name}"] = settled(family, lambda one: one.num_fds())
     found["connections to Postgres"] = len(connections)
     found["jobs not ended"] = ask(stack.ground.database_url, WAITING)[0].n
@@ -111,7 +110,7 @@ def soak(stack: Stack, minutes: float) -> dict[str, Any]:
     started, seconds = time.monotonic(), minutes * 60
     turns = [stack.web[-1], stack.workers[-1]]
     restarts, codes = 0, []
-    rushed = list(_rushes(stack, started + seconds * RUSH_SHARE))
+    rushed = [*_rushes(stack, started + seconds * RUSH_SHARE), _briskly(stack, started + seconds * BRISK_SHARE)]
     load = Load(stack.address, stack.ground.people.ada.headers, CLIENTS, pause=PAUSE_SECONDS)
     load.start()
     while (at := time.monotonic() - started) < seconds and not stack.stopping:
@@ -147,6 +146,14 @@ def _rushes(stack: Stack, until: float) -> Iterator[Tally]:
         stack.watch(max(0.0, ends - time.monotonic()))
 
 
+def _briskly(stack: Stack, until: float) -> Tally:
+    """No more at once than each pool keeps connections, but one after the other."""
+    few = Load(stack.address, stack.ground.people.ada.headers, CLIENTS)
+    few.start()
+    stack.watch(max(0.0, until - time.monotonic()))
+    return few.stop()
+
+
 def page(found: dict[str, Any]) -> str:
     """The result as a page."""
     counts = f"{found['requests']} requests, {found['documents']} documents, {found['restarts']} restarts"
@@ -157,8 +164,8 @@ def page(found: dict[str, Any]) -> str:
         f"{len(found['not read'])} documents were not read, {found['stopped badly']} processes stopped badly.",
         "",
         f"Slopes (Theil and Sen) of the last {1 - WARM_SHARE:.0%} of the time, after rushes and rest. Flat: the drift is within "
-        "what the values vary by, or 2 %. Memory of Postgres and Redis is what they have asked for themselves, of Postgres without "
-        "the connections of what is restarted; of the others it is all, what is shared counted once.",
+        "what the values vary by, or 2 %. Memory is what a part has asked for itself, without files and Postgres' shared buffers; "
+        "Postgres is without the connections of what is restarted.",
         "",
         "| | median | an hour | drift | varies by | flat |",
         "|---|---|---|---|---|---|",

@@ -77,15 +77,22 @@ def name_of(text: str, share: float = 0.6) -> str | None:
         return None
     if labels.is_title(bare) or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
         return None
-    if _STAFF.search(name) and not is_business(_STAFF.sub("", name)):
-        return None
-    if CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
+    if _is_staff(name) or CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None
     if is_label(name, share) or (_is_sentence(name) and not is_business(name)):
         return None
-    if name[:1].isdigit() and ADDRESS.search(name) and not is_firm(name):
-        return None  # as in 12 Market Street
-    return name if is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
+    return None if _is_place(name) else name
+
+
+def _is_place(name: str) -> bool:
+    """Whether it is a part of an address rather than a name: 12 Market Street is no market."""
+    if name[:1].isdigit() and ADDRESS.search(name):
+        return not is_firm(name)
+    return not is_business(name) and (ADDRESS.search(name) is not None or is_street(name))
+
+
+def _is_staff(name: str) -> bool:
+    return _STAFF.search(name) is not None and not is_business(_STAFF.sub("", name))
 
 
 def _is_sentence(text: str) -> bool:

@@ -124,7 +124,9 @@ class Client:
             try:
                 with entry.open() as file:
                     answer = self._session.post(url, data=form, files={"file": (entry.name, file)}, timeout=120)
-            except (ValueError, OSError, requests.RequestException) as error:
+            except requests.RequestException:
+                return _refused(entry.name, "not_sent", f"The service cannot be reached at {self._address}; is that its address?")
+            except (ValueError, OSError) as error:
                 return _refused(entry.name, "not_sent", str(error) if isinstance(error, ValueError) else type(error).__name__)
             pause = _pause(answer)
             if pause is None or time.monotonic() + pause > ends:

@@ -89,7 +89,7 @@ def run(settings: Settings, console: Console) -> bool:
     with _supervised(settings, os.environ) as supervisor:
         _await_ready(settings, supervisor)
         if not supervisor.stopping:
-            _greet(console, settings, credentials, new=new)
+            greet(console, settings, credentials, new=new)
         supervisor.watch()
     return supervisor.clean
 
@@ -111,7 +111,7 @@ def demo(settings: Settings, console: Console, *, leave: bool) -> bool:
         if rows:
             console.print(_table(rows))
         if not leave and not supervisor.stopping:
-            _greet(console, settings, credentials, new=new)
+            greet(console, settings, credentials, new=new)
             supervisor.watch()
     return bool(rows) and all(row["status"] == "completed" for row in rows)
 
@@ -225,18 +225,17 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _greet(console: Console, settings: Settings, who: Credentials, *, new: bool) -> None:
-    address = _address(settings)
-    console.print(
-        f"\nThe console is at [bold]{address}/admin[/bold]: sign in as {who.email} with the password {who.password}",
-        highlight=False,
-    )
+def greet(console: Console, settings: Settings, who: Credentials, *, new: bool) -> None:
+    """Where everything is; what is secret only this once, when it was made."""
+    address, kept = _address(settings), settings.directory / "credentials.json"
+    password = f"the password {who.password}" if new else f"the password in {kept}"
+    console.print(f"\nThe console is at [bold]{address}/admin[/bold]: sign in as {who.email} with {password}", highlight=False)
     console.print(f"The API is at [bold]{address}/api[/bold], its health at {address}/health. Stop with Ctrl-C.")
     if new:
-        console.print(f"A demo tenant was made. Its API key, also kept in {settings.directory / 'credentials.json'}:")
+        console.print(f"A demo tenant was made. Its API key, kept with the password in {kept}:")
         console.print(f"  {who.api_key}", highlight=False)
     else:
-        console.print(f"The demo tenant's API key is in {settings.directory / 'credentials.json'}.")
+        console.print(f"The demo tenant's API key is in {kept}.")
     console.print("Send a document of yours:", highlight=False)
     scan = f"{address}/api/business/{kind_named(DEFAULT_KIND).plural}/scan"
     console.print(f'  curl -H "Authorization: Bearer $KEY" -F file=@document.pdf {scan}', highlight=False, soft_wrap=True)

@@ -145,5 +145,7 @@ def test_a_month_that_is_used_up_is_not_waited_for(address: str, runtime: Runtim
 def test_nobody_there_and_a_wrong_key_are_said(address: str, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(pdf())
     (entry,) = entries([tmp_path / "a.pdf"])
-    assert Client("http://127.0.0.1:9", "ak_x").send(entry, BILL, None)["error"]["code"] == "not_sent"
+    for wrong in ("http://127.0.0.1:9", "nonsense"):
+        error = Client(wrong, "ak_x").send(entry, BILL, None)["error"]
+        assert error == {"code": "not_sent", "detail": f"The service cannot be reached at {wrong}; is that its address?"}
     assert Client(address, "ak_wrong").send(entry, BILL, None)["error"]["code"] == "unauthenticated"

@@ -1,5 +1,6 @@
 """The commands, as a shell calls them."""
 
+import io
 import json
 import os
 import uuid
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.console import Console
 
 import commands
 import config
@@ -62,6 +64,14 @@ def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> N
     assert "already" in shell("user", "add", "ada@example.com", "--tenant", tenant["tenantId"], "--role", "ADMIN", code=1)
     assert "no such tenant" in shell("key", "add", "--tenant", str(uuid.uuid4()), "--role", "OWNER", code=1)
     assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
+
+
+def test_a_tenant_gets_more_entities(shell: Shell) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))
+    added = json.loads(shell("entity", "add", "Ada Ltd", "--tenant", tenant["tenantId"], "--json"))["entityId"]
+    listed = shell("entity", "list", "--tenant", tenant["tenantId"]).splitlines()
+    assert listed == [f"{tenant['entityId']}  Ada & Co", f"{added}  Ada Ltd"]
+    assert "There is no such tenant." in shell("entity", "add", "x", "--tenant", str(uuid.uuid4()), code=1)
 
 
 def test_every_command_is_where_it_is_looked_for() -> None:
@@ -291,6 +301,18 @@ def test_tenants_and_users_are_linked_to_clerk_and_roles_are_changed_by_hand(she
         opened.close()
     shell("user", "remove", "ada@example.com", "--tenant", tenant)
     assert "not_found" in shell("user", "remove", "ada@example.com", "--tenant", tenant, code=1)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_is_secret_in_the_demo_is_said_when_it_is_made_and_later_only_where_it_stands(tmp_path: Path, *, new: bool) -> None:
+    settings = config.load({"APP_ENV": "test", "DATA_DIR": str(tmp_path)}, env_file=tmp_path / "no.env")
+    who = demo.Credentials("tenant", "entity", "user", "owner@demo.example", "ak_hush", "quiet")
+    console = Console(file=io.StringIO(), width=200)
+    demo.greet(console, settings, who, new=new)
+    said = console.file.getvalue()
+    assert who.email in said
+    assert str(tmp_path / "credentials.json") in said
+    assert [secret in said for secret in ("ak_hush", "quiet")] == [new, new]
 
 
 def test_the_demo_owner_has_a_password_that_is_made_once(tmp_path: Path) -> None:

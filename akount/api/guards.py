@@ -89,7 +89,7 @@ def json_object(*, required: bool = True) -> dict[str, Any]:
     except RecursionError:
         sent = None
     if not isinstance(sent, dict):
-        raise BadRequest("Send a JSON object.")
+        raise BadRequest("Send a JSON object, with Content-Type: application/json.")
     return sent
 
 

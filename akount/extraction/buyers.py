@@ -19,6 +19,11 @@ _REACHED = re.compile(
     re.IGNORECASE,
 )
 """How a sender can be reached or paid: what an address on an envelope does not say."""
+_PERSON = re.compile(
+    r"(?:herrn?|frau|mr|mrs|ms|mme|mlle|monsieur|madame|sig\.?\s?ra|sig|do\u00f1a|d\u00f1a|dhr|mevr|mw|exm[oa])\b[.:]?\s+[A-Z\u00c0-\u017d]",
+    re.IGNORECASE,
+)
+"""How a person is addressed on an envelope."""
 _LOWEST = 0.45
 """Where on a page addresses to somebody end."""
 
@@ -45,7 +50,7 @@ class _Block:
     @property
     def marked(self) -> bool:
         """Whether a form of address stands in it."""
-        return any(_to_a_person(line) or _is_form(line.text) for line in self.lines)
+        return any(_to_a_person(line) or _is_form(line.text) or _PERSON.match(line.text) for line in self.lines)
 
 
 def find_buyer(document: Document) -> Found | None:

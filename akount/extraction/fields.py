@@ -164,8 +164,7 @@ def _is_credit(document: Document) -> bool:
     """Whether a short text up on the pages begins with a word for a credit note; in sentences such words mean little."""
     for row in document.rows[: max(12, len(document.rows) // 3)]:
         for cell in row.cells:
-            first = any(cell.plain == phrase or cell.plain.startswith(f"{phrase} ") for phrase in labels.words("credit"))
-            if first and cell.plain.count(" ") < 6:
+            if labels.is_credit(cell.plain) and len(cell.plain) < 60 and (cell.plain.count(" ") < 6 or labels.is_title(cell.plain)):
                 return True
     return False
 

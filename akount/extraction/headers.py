@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from akount.extraction import labels
 from akount.extraction.dates import Date
 from akount.extraction.headings import heading_at
-from akount.extraction.layout import Cell, Document, plain
+from akount.extraction.layout import Cell, Document, overlap, plain
 from akount.readings import Box
 
 
@@ -54,6 +54,11 @@ _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis|au|al|t/m|until|do)\s*\d|^\s*[-–
 _RANGE_BEFORE = re.compile(r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$")
 _REDUCED = re.compile(r"^(?:\w+ ){0,4}%? ?(?:skonto|cash discount|discount|escompte|sconto|descuento|korting|rabatt)\b")
 _UNREDUCED = re.compile(r"(?:ohne abzug|rein netto|netto|net|without deduction|sans escompte)\b")
+_DEBITED = re.compile(
+    r"\b(?:abgebucht|eingezogen|abgerufen|preleve|prelevee|addebitat[oa]|cargad[oa]|debitad[oa]|debited|collected|"
+    r"afgeschreven|geincasseerd|trukket|pobrana|pobrany)\b"
+)
+"""What happens to an account on the day before it: "will on 4 March be debited to your account"."""
 _TIME = re.compile(r"\b[0-2]?\d[:.][0-5]\d(?:[:.][0-5]\d)?\b")
 
 
@@ -116,6 +121,8 @@ def _terms_behind(after: str) -> tuple[str, float] | None:
     words = plain(re.split(r"[,;.]\s", after)[0])
     if _REDUCED.search(words[:40]):
         return "other", 1.0
+    if _DEBITED.search(words[:90]):
+        return ("due", 2.7)
     return ("due", 2.5) if _UNREDUCED.match(words) else None
 
 
@@ -155,7 +162,7 @@ def _date_label_beside(document: Document, date: Date) -> tuple[str, float]:
             return _strongest(found[-1:], 0.0)
         if sum(char.isalpha() for char in cell.text) > 4:
             break
-    for cell in document.above(date.cell, rows=2)[:1]:
+    for cell in [other for other in document.above(date.cell, rows=2) if overlap(other.box, date.box) > 0][:1]:
         found = labels.find(cell.label_text, "date")
         if found and not re.search(r"\d{4}", cell.text):
             return _strongest(found[:1], -0.3)
@@ -174,14 +181,22 @@ _LEADING = re.compile(
     r"^[\s:.#\-–№º°*\[]*(?:\(\w{1,6}\)\s*)?(?:(?:no|nr|num|number|nummer|numer|numero|número|n)\b[\s.:#º°\[-]*)?", re.IGNORECASE
 )
 _ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
-_MASKED = re.compile(r"[Xx]{3}")
-"""In the number of a card, of which only the end is printed."""
+_NO_NUMBER = re.compile(
+    r"[Xx]{3}|^[A-Z]{2}\d{2}ZZZ\d|^(?:RM|Rs)\s?\d+\.\d{2}$|^(?:ABN|ACN|VAT|GST|SST|UEN|TIN|TRN|NIF|CIF|NIP|UID|CVR)\b|^100\d{12}$"
+)
+"""The end of a card, the id of a creditor, money, and the beginning of a tax id: no number of a document."""
 _REFERS = re.compile(
     r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
     r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",
     re.IGNORECASE,
 )
 """In front of "invoice 4711": then it is another one that this document is about."""
+
+
+_ASIDE = ("folio", "ticket", "check", "chk", "receipt", "rcpt", "slip", "bon ")
+"""What a document that has a number of its own besides, as an invoice, may be called as well."""
+_GROUPED = re.compile(r"\d{1,4}(?: \d{3,4}){2,5}(?=\s*$|[,;)])")
+"""A number printed in groups of digits that fills the cell."""
 
 
 def find_number(document: Document, found_dates: Sequence[Date]) -> Found | None:
@@ -223,6 +238,7 @@ def _of_another_label(text: str, label: labels.Label) -> bool:
 
 def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:
     strength = _number_strength(label)
+    says_number = strength > 3
     if _REFERS.search(plain(cell.text[: label.start])):
         strength -= 3.0
     if plain(cell.text[: label.start]) and label.strength == labels.PLAIN:
@@ -231,20 +247,29 @@ def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dic
     value = _leading_number(rest)
     if value is not None:
         start = label.end + rest.index(value)
-        yield strength + 0.6, Found(value, cell, cell.span_box(start, start + len(value)), 95)
+        yield strength + 0.6, Found(_unwrapped(document, cell, value), cell, cell.span_box(start, start + len(value)), 95)
         return
     if plain(rest) and not _LEADING.fullmatch(rest):
         return
     for other in document.right_of(cell)[:1]:
         value = _leading_number(other.text)
-        if value is not None and not _is_date(other, value, taken):
-            yield strength + 0.4, Found(value, other, other.span_box(0, len(value)), 95)
+        if value is not None and not _is_date(other, value, taken, says_number=says_number):
+            yield strength + 0.4, Found(_unwrapped(document, other, value), other, other.span_box(0, len(value)), 95)
             return
     heads_a_column = label.strength == labels.PLAIN and heading_at(document, cell.row)[0] is not None
     for other in document.below(cell, reach=2.5, rows=3)[: 0 if heads_a_column else 1]:
         value = _leading_number(other.text)
-        if value is not None and not _is_date(other, value, taken) and len(value) > 1:
-            yield strength - 0.2, Found(value, other, other.span_box(0, len(value)), 90)
+        if value is not None and not _is_date(other, value, taken, says_number=says_number) and len(value) > 1:
+            yield strength - 0.2, Found(_unwrapped(document, other, value), other, other.span_box(0, len(value)), 90)
+
+
+def _unwrapped(document: Document, cell: Cell, value: str) -> str:
+    """With what stands in the line below, where a narrow cell broke the number behind a hyphen or a slash."""
+    if not re.search(re.escape(value) + r"\s?[-/]$", cell.text.rstrip()):
+        return value
+    below = document.below(cell, reach=2.5, rows=1)[:1]
+    rest = below[0].text if below and re.fullmatch(r"[A-Za-z0-9-]*\d[A-Za-z0-9-]*", below[0].text) else ""
+    return value + cell.text.rstrip()[-1] + rest if rest else value
 
 
 def _number_strength(label: labels.Label) -> float:
@@ -252,12 +277,19 @@ def _number_strength(label: labels.Label) -> float:
     if label.strength == labels.PLAIN:
         return 0.9 if " " not in label.phrase and len(label.phrase) < 7 else 1.3
     says_number = re.search(r"(nummer|number|nr|no|num|numero|id|numer|cislo|sorszama)$|^(n|no|nr|numero) ", label.phrase)
+    if label.phrase.startswith(_ASIDE):
+        return 3.1 if says_number else 2.2
     return 3.4 if says_number else 2.4
 
 
 def _leading_number(text: str) -> str | None:
     """The document number a text starts with, or None when it starts with something else."""
     bare = text[_end_of_leading(text) :]
+    grouped = _GROUPED.match(bare)
+    return _ungrouped_number(bare) if grouped is None else grouped.group()
+
+
+def _ungrouped_number(bare: str) -> str | None:
     match = _NUMBER.match(bare)
     if match is None:
         return None
@@ -265,13 +297,20 @@ def _leading_number(text: str) -> str | None:
     follows = bare[match.end() : match.end() + 2]
     if _ORDINARY.fullmatch(value) and not (value.isdigit() and not follows.strip()):
         return None
-    if _MASKED.search(value):
+    if _NO_NUMBER.search(value) or is_tax_id(value):
         return None
     if len(value) > 40 or value.endswith("%") or follows.startswith("%") or re.match(r"[.,]\d", follows):
         return None
     if re.fullmatch(r"[A-Z]{3,8} \d.*", value) and not value.split()[0].isupper():
         return None
     return _joined(value, bare[match.end() :])
+
+
+def is_tax_id(value: str) -> bool:
+    """Whether it is a tax id of the European Union, by its check digits."""
+    from stdnum.eu import vat
+
+    return re.match(r"[A-Z]{2}[A-Z0-9]{8}", value) is not None and bool(vat.is_valid(value))
 
 
 def _end_of_leading(text: str) -> int:
@@ -287,8 +326,11 @@ def _joined(value: str, rest: str) -> str:
     return value
 
 
-def _is_date(cell: Cell, value: str, taken: dict[int, Date]) -> bool:
+def _is_date(cell: Cell, value: str, taken: dict[int, Date], *, says_number: bool) -> bool:
+    """Whether a value is the date of the cell: eight digits beside "number" are none."""
     date = taken.get(id(cell))
+    if says_number and value.isdigit():
+        return False
     return date is not None and date.start < len(value) and re.fullmatch(r"[\d./-]+", value) is not None and len(value) <= 10
 
 

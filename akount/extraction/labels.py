@@ -28,6 +28,10 @@ class Label:
     phrase: str
 
 
+_SPACED = re.compile(r"(?:\w ){4,}\w")
+"""A word whose letters are set apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     tokens: tuple[str, ...]
@@ -46,6 +50,32 @@ def words(name: str) -> frozenset[str]:
     """A list of single words or phrases out of the section `words`."""
     section: dict[str, list[str]] = _data()["words"]  # type: ignore[assignment]
     return frozenset(section[name])
+
+
+@lru_cache(maxsize=20_000)
+def is_title(bare: str) -> bool:
+    """Whether a plain text is the name of a kind of document, its letters set apart or not, as in "I N V O I C E"."""
+    return _close(bare) in _titles()
+
+
+@lru_cache(maxsize=20_000)
+def is_credit(bare: str) -> bool:
+    """Whether a plain text begins with a word for a credit note, its letters set apart or not."""
+    return any(bare.startswith(f"{phrase} ") for phrase in words("credit")) or _close(bare) in _closed("credit")
+
+
+@cache
+def _titles() -> frozenset[str]:
+    return _closed("title") | _closed("credit")
+
+
+@cache
+def _closed(name: str) -> frozenset[str]:
+    return words(name) | {phrase.replace(" ", "") for phrase in words(name)}
+
+
+def _close(bare: str) -> str:
+    return bare.replace(" ", "") if _SPACED.fullmatch(bare) else bare
 
 
 @cache

@@ -173,7 +173,7 @@ def _item(row: Row, columns: Sequence[Column], by_cell: dict[int, list[Amount]],
             continue
         for number in numbers:
             _place_number(item, number, columns, whole=whole)
-        words = _without(cell.text, numbers)
+        words = _without(cell.text, [one for one in numbers if one.start == 0 or role_of(one.box, columns) != "description"])
         if sum(char.isalpha() for char in words) > 3 and role_of(cell.box, columns) in ("description", "other", "quantity"):
             item.words.append(words)
     part = plain(row.cells[0].text).split(" ")[0] in labels.words("thereof")

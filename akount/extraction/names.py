@@ -26,7 +26,8 @@ _STRONG_LEGAL = re.compile(
     re.IGNORECASE,
 )
 _LEGAL_END = re.compile(
-    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|DAC|CLG|CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
+    r"\s(?:Ky|Tmi|HB|KB|ANS|AS|ASA|OG|KG|SE|VVaG|a\. ?G|DAC|CLG|"
+    r"CV|Bt|ENK|I/S|K/S|P/S|s\.c|[Ss]p\. ?[kj]|S\.A|SA|SC|S\.L|SL|SRL|SpA|VOF)\.?$"
 )
 """Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
 CONTACT = re.compile(
@@ -39,6 +40,9 @@ _SENTENCE = re.compile(
     r"was|will|with|this|zu|mit)\b",
     re.IGNORECASE,
 )
+_STAFF = re.compile(
+    r"\b(?:store ?manager|mgr|cashier|served by|kassierer(?:in)?|caissi(?:er|ere|\u00e8re)|cajer[oa]|kasjer)\b", re.IGNORECASE
+)
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
@@ -47,7 +51,8 @@ _REGISTRATION = re.compile(
     re.IGNORECASE,
 )
 HONORIFIC = re.compile(
-    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|messrs|m/s|firma|an|company)\b[.:]?\s*", re.IGNORECASE
+    r"^(?:attn|attention|z\.?\s?hd\.?|herrn?|frau|mr|mrs|ms|mme|mlle|do\u00f1a|d\u00f1a|dhr|mevr|messrs|m/s|firma|an|company)\b[.:]?\s*",
+    re.IGNORECASE,
 )
 
 
@@ -70,16 +75,29 @@ def name_of(text: str, share: float = 0.6) -> str | None:
     letters = sum(map(str.isalpha, name))
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
-    if bare in labels.words("title") or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
+    if labels.is_title(bare) or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
         return None
-    if CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
+    if _is_staff(name) or CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None
     if is_label(name, share) or (_is_sentence(name) and not is_business(name)):
         return None
-    return name if is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
+    return None if _is_place(name) else name
+
+
+def _is_place(name: str) -> bool:
+    """Whether it is a part of an address rather than a name: 12 Market Street is no market."""
+    if name[:1].isdigit() and ADDRESS.search(name):
+        return not is_firm(name)
+    return not is_business(name) and (ADDRESS.search(name) is not None or is_street(name))
+
+
+def _is_staff(name: str) -> bool:
+    return _STAFF.search(name) is not None and not is_business(_STAFF.sub("", name))
 
 
 def _is_sentence(text: str) -> bool:
+    if re.match(r"[Tt][Hh][Ee] \w", text) and text.count(" ") < 5 and text[-1:].isalnum():
+        text = text[4:]  # as in the name of an inn
     return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
 
 

@@ -68,13 +68,24 @@ def _values(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
 def _with_sums(places: Sequence[Labelled]) -> list[tuple[Decimal, Amount, float]]:
     """Single amounts, and sums of two to four that stand under each other, for bills with several rates."""
     single = _values(places)
-    rows = [one for one in places if one.amount.value and one.amount.places]
-    for count in (2, 3, 4):
-        for start in range(len(rows) - count + 1):
-            group = rows[start : start + count]
-            if group[-1].amount.cell.row - group[0].amount.cell.row <= 2 * count:
-                single.append((sum((one.amount.value for one in group), ZERO), group[0].amount, 0.6))
+    for role in dict.fromkeys(one.role for one in places):
+        rows = _last_of_rows([one for one in places if one.role == role and one.amount.value and one.amount.places])
+        for count in (2, 3, 4):
+            for start in range(len(rows) - count + 1):
+                group = rows[start : start + count]
+                if group[-1].amount.cell.row - group[0].amount.cell.row <= 2 * count:
+                    single.append((sum((one.amount.value for one in group), ZERO), group[0].amount, 0.6))
     return single
+
+
+def _last_of_rows(places: Sequence[Labelled]) -> list[Labelled]:
+    """Of amounts in one row only the last: "VAT 7 % on 78.50" stands before what it comes to."""
+    by_row: dict[int, Labelled] = {}
+    for one in places:
+        known = by_row.get(one.amount.cell.row)
+        if known is None or one.amount.box[0] > known.amount.box[0]:
+            by_row[one.amount.cell.row] = one
+    return [by_row[row] for row in sorted(by_row)]
 
 
 def _one_of_the_two(total: Decimal, nets: Sequence[Labelled], taxes: Sequence[Labelled]) -> dict[str, tuple[Decimal, Amount, int]]:

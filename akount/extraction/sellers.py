@@ -20,6 +20,10 @@ _TRADE = re.compile(r"(?i)\b(?:stiftung|handels|handelsgesellschaft|vertriebs|be
 """Words that stand with a legal form, and make no name either."""
 
 
+_SOLD = re.compile(r"(?:sold by|verkauft (?:von|durch)|vendu par|vendido por|venduto da|verkocht door|sald[ea] (?:af|av)) ?")
+"""Of what a marketplace bills for somebody: it has its own name, domain and foot on the page."""
+
+
 def find_seller(document: Document, buyer: Found | None, inside: Collection[Cell] = ()) -> Found | None:
     """The name of who sends the document: the candidate with most reasons for it. No name stands `inside` of a table."""
     scores: dict[str, float] = {}
@@ -171,4 +175,6 @@ def _followed_by_address(document: Document, cell: Cell) -> bool:
 
 def _labelled_seller(document: Document, cell: Cell) -> Iterator[tuple[float, Found]]:
     for name, found_cell, box in behind_label(document, cell, "seller"):
+        if _SOLD.match(cell.plain):
+            yield 8.0, Found(name, found_cell, box, 0)
         yield 6.0 if found_cell.box[1] < 0.6 else 3.6, Found(name, found_cell, box, 0)

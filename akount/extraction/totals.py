@@ -69,6 +69,7 @@ def find_sums(document: Document, labelled: Sequence[Labelled], line_sum: Decima
     if not candidates:
         return Sums({})
     _score(candidates, labelled, document, line_sum)
+    _add_unprinted(candidates, labelled)
     total = max(candidates.values(), key=lambda one: (one.score, abs(one.value)))
     if total.score < 0.5:
         return Sums({})
@@ -104,6 +105,23 @@ def _candidates(labelled: Sequence[Labelled]) -> dict[Decimal, Candidate]:
             continue
         found.setdefault(amount.value, Candidate(amount.value)).places.append(one)
     return found
+
+
+def _add_unprinted(candidates: dict[Decimal, Candidate], labelled: Sequence[Labelled]) -> None:
+    """The total that is not printed: where a sum before tax, and the tax, less what was paid make what is left to pay."""
+    values = {
+        role: {abs(one.amount.value): one for one in labelled if one.role == role and one.amount.looks_like_money}
+        for role in ("prepaid", "tendered", "due", "tax", "subtotal", "net")
+    }
+    before = values["subtotal"] | values["net"]
+    for paid in values["prepaid"] | values["tendered"]:
+        for rest, place in values["due"].items():
+            total = rest + paid
+            if not paid or total in candidates or place.worth < 1:
+                continue
+            if any(total - tax in before and plausible(total - tax, tax) for tax in values["tax"] if tax):
+                best = max(one.score for one in candidates.values())
+                candidates[total] = Candidate(total, [place], best + 1.0, {"label", "net+tax"})
 
 
 def _score(

@@ -332,3 +332,58 @@ def test_a_payment_of_the_last_bill_says_nothing_about_this_one() -> None:
     )  # fmt: skip
     said = values(reading, "issue_date", "due_date", "total", "amount_due")
     assert said == (dt.date(2024, 3, 1), dt.date(2024, 3, 15), Decimal("52.98"), Decimal("52.98"))
+
+
+def sums(*rows: tuple[str, str], head: tuple[Placed, ...] = ()) -> Reading:
+    """A bill of two lines, 100.00 in all, and what stands under them."""
+    under = [(x, 20 + at, text) for at, row in enumerate(rows) for x, text in zip((330, 470), row, strict=True)]
+    heading = head or ((60, 0, "Hazel Works Ltd"), (350, 6, "Invoice number: 4711"), (350, 7, "Invoice date: 17 May 2024"))
+    lines = table(
+        14, ("Description", "Qty", "Unit price", "Amount"), ("Hinges", "4", "20.00", "80.00"), ("Glue", "1", "20.00", "20.00")
+    )
+    return printed(*heading, *lines, *under)
+
+
+def test_a_total_that_is_not_printed_follows_from_what_is_left_to_pay() -> None:
+    said = sums(("Subtotal", "100.00"), ("VAT 20%", "20.00"), ("Paid", "-50.00"), ("Balance due", "GBP 70.00"))
+    assert values(said, "net", "tax", "total", "amount_due") == (Decimal(100), Decimal(20), Decimal(120), Decimal(70))
+
+
+def test_taxes_that_name_what_they_are_of_are_added() -> None:
+    said = sums(("Subtotal", "100.00"), ("VAT 20% on 80.00", "16.00"), ("VAT 10% on 20.00", "2.00"), ("Total", "£118.00"))
+    assert values(said, "net", "tax", "total") == (Decimal(100), Decimal(18), Decimal(118))
+
+
+@pytest.mark.parametrize(
+    ("printed_as", "number"),
+    [
+        (((350, 6, "Rechnungsnummer 723 110 4985"),), "723 110 4985"),
+        (((350, 6, "Rechnungsnummer"), (450, 6, "20240118")), "20240118"),
+        (((350, 6, "Rechnungsnummer"), (450, 6, "GS-2024-"), (450, 7, "0042")), "GS-2024-0042"),
+        (((350, 5, "Folio no."), (450, 5, "118834"), (350, 9, "Invoice no."), (450, 9, "EDK-55120")), "EDK-55120"),
+    ],
+    ids=["groups", "looks-like-a-day", "broken", "two-numbers"],
+)
+def test_a_number_is_told_whole(printed_as: tuple[Placed, ...], number: str) -> None:
+    said = sums(("Total", "EUR 100.00"), head=((60, 0, "Hazel Works Ltd"), (60, 10, "Datum: 17.05.2024"), *printed_as))
+    assert said.get("invoice_number") == number
+
+
+def test_letters_set_apart_make_a_title_and_no_name() -> None:
+    said = sums(
+        ("Total", "EUR 100.00"), head=((230, 0, "C R E D I T  N O T E"), (60, 2, "Hazel Works"), (60, 4, "Credit note no. 7-1"))
+    )
+    assert said.credit_note
+    assert said.get("seller_name") == "Hazel Works"
+
+
+def test_days_in_one_cell_are_told_apart_by_the_words_over_each() -> None:
+    days = ((60, 5, "Number"), (110, 5, "Date"), (180, 5, "Due date"), (60, 6, "4711-8"), (110, 6, "15.04.2024 29.04.2024"))
+    said = sums(("Total", "EUR 100.00"), head=((60, 0, "Hazel Works Ltd"), *days))
+    assert said.get("issue_date") == dt.date(2024, 4, 15)
+
+
+def test_the_day_of_a_direct_debit_is_when_it_is_due() -> None:
+    text = "Der Betrag wird am 21.10.2024 von Ihrem Konto abgebucht."
+    said = sums(("Summe", "EUR 100.00"), head=((60, 0, "Hazel Works Ltd"), (350, 6, "Datum 07.10.2024"), (60, 9, text)))
+    assert values(said, "issue_date", "due_date") == (dt.date(2024, 10, 7), dt.date(2024, 10, 21))

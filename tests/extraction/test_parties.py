@@ -84,3 +84,9 @@ def test_two_parties_of_one_town_are_told_apart() -> None:
 
 def test_a_lonely_address_is_that_of_the_sender() -> None:
     assert parties(*block(8, 5, *SENDER, PHONE), (8, 34, "Rechnung Nr. 4711")) == (SENDER[0], None)
+
+
+def test_who_sold_on_a_marketplace_is_the_sender_not_whose_foot_it_is() -> None:
+    market = ((8, 3, "kaufwelt.de"), (8, 95, "Kaufwelt Services GmbH, Ringstr. 3, 10115 Berlin"))
+    seller, buyer = parties(*market, *block(8, 10, *GUEST), *block(60, 20, "Verkauft von", *SENDER))
+    assert (seller, buyer) == (SENDER[0], GUEST[0])

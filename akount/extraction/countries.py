@@ -34,6 +34,7 @@ _PLACES = {
     "CA": r"(?<![A-Z0-9])[ABCEGHJ-NPR-TVXY]\d[A-Z] ?\d[A-Z]\d(?![A-Z0-9])|(?m:[a-z]{3}(?:,\s?AB|,? (?:BC|MB|ON|QC|PQ))$)|"
     r"(?i:\b(?:alberta|ontario|manitoba|saskatchewan|british columbia|nova scotia)\b)",
     "AU": r"(?<![A-Z])(?:NSW|VIC|QLD|TAS|ACT)(?: \d{4}|(?![A-Z]))|(?<![A-Z])(?:SA|WA|NT) \d{4}(?!\d)",
+    "MY": r"(?i:\b(?:selangor|johor|penang|pulau pinang|perak|melaka|sabah|sarawak|negeri sembilan)\b)",
     "IN": r"\d{2}[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]",
 }
 """How addresses end in a country, or the shape of its tax ids where no letters of the country stand in front."""

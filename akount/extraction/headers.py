@@ -197,8 +197,10 @@ _LEADING = re.compile(
     r"^[\s:.#\-–№º°*\[]*(?:\(\w{1,6}\)\s*)?(?:(?:no|nr|num|number|nummer|numer|numero|número|n)\b[\s.:#º°\[-]*)?", re.IGNORECASE
 )
 _ORDINARY = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d+[.,]\d{2}|\d{1,2}:\d{2}(:\d{2})?|\d{1,2}")
-_MASKED = re.compile(r"[Xx]{3}")
-"""In the number of a card, of which only the end is printed."""
+_NO_NUMBER = re.compile(
+    r"[Xx]{3}|^[A-Z]{2}\d{2}ZZZ\d|^(?:RM|Rs)\s?\d+\.\d{2}$|^(?:ABN|ACN|VAT|GST|SST|UEN|TIN|TRN|NIF|CIF|NIP|UID|CVR)\b|^100\d{12}$"
+)
+"""The end of a card, the id of a creditor, money, and the beginning of a tax id: no number of a document."""
 _REFERS = re.compile(
     r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
     r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",
@@ -311,13 +313,20 @@ def _ungrouped_number(bare: str) -> str | None:
     follows = bare[match.end() : match.end() + 2]
     if _ORDINARY.fullmatch(value) and not (value.isdigit() and not follows.strip()):
         return None
-    if _MASKED.search(value):
+    if _NO_NUMBER.search(value) or is_tax_id(value):
         return None
     if len(value) > 40 or value.endswith("%") or follows.startswith("%") or re.match(r"[.,]\d", follows):
         return None
     if re.fullmatch(r"[A-Z]{3,8} \d.*", value) and not value.split()[0].isupper():
         return None
     return _joined(value, bare[match.end() :])
+
+
+def is_tax_id(value: str) -> bool:
+    """Whether it is a tax id of the European Union, by its check digits."""
+    from stdnum.eu import vat
+
+    return re.match(r"[A-Z]{2}[A-Z0-9]{8}", value) is not None and bool(vat.is_valid(value))
 
 
 def _end_of_leading(text: str) -> int:

@@ -78,6 +78,8 @@ _AMOUNT = re.compile(
     rf"(?P<number>{_NUMBER})(?P<dash>[.,][-–—]{{1,2}})?(?P<minus2>{_SIGN}(?![\w\d]))?\s?(?P<after>%|{_CURRENCY}(?!\w))?(?P<close>\))?"
 )
 
+_OCLOCK = re.compile(r"\s?(?:Uhr|uhr|UHR)\b")
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -162,6 +164,10 @@ def amounts_in(cell: Cell, comma: bool | None = None, *, scanned: bool = False, 
 def _is_glued(text: str, match: re.Match[str]) -> bool:
     start, end = match.span("number")
     before, after = text[max(0, start - 1) : start], text[end : end + 2]
+    if _OCLOCK.match(text, end):
+        return True
+    if before == "*" and start < 2 and re.search(r"[.,]\d{2}\Z", match.group("number")):
+        return False  # tills fill the place of a currency so
     if before and (before.isalpha() or before in "/#_@:") and match.group("before") is None and match.group("before2") is None:
         if _touches_label(text[:start], match.group("number")):
             return False

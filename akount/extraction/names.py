@@ -40,8 +40,9 @@ _SENTENCE = re.compile(
     r"was|will|with|this|zu|mit)\b",
     re.IGNORECASE,
 )
-_THE = re.compile(r"The(?: [A-Z][\w&'\u2019-]*){1,3}")
-"""A name with its article: The Weavers Arms."""
+_STAFF = re.compile(
+    r"\b(?:store ?manager|mgr|cashier|served by|kassierer(?:in)?|caissi(?:er|ere|\u00e8re)|cajer[oa]|kasjer)\b", re.IGNORECASE
+)
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
@@ -76,16 +77,27 @@ def name_of(text: str, share: float = 0.6) -> str | None:
         return None
     if labels.is_title(bare) or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
         return None
-    if CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
+    if _is_staff(name) or CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None
     if is_label(name, share) or (_is_sentence(name) and not is_business(name)):
         return None
-    return name if is_business(name) or not (ADDRESS.search(name) or is_street(name)) else None
+    return None if _is_place(name) else name
+
+
+def _is_place(name: str) -> bool:
+    """Whether it is a part of an address rather than a name: 12 Market Street is no market."""
+    if name[:1].isdigit() and ADDRESS.search(name):
+        return not is_firm(name)
+    return not is_business(name) and (ADDRESS.search(name) is not None or is_street(name))
+
+
+def _is_staff(name: str) -> bool:
+    return _STAFF.search(name) is not None and not is_business(_STAFF.sub("", name))
 
 
 def _is_sentence(text: str) -> bool:
-    if _THE.fullmatch(text):
-        return False
+    if re.match(r"[Tt][Hh][Ee] \w", text) and text.count(" ") < 5 and text[-1:].isalnum():
+        text = text[4:]  # as in the name of an inn
     return _SENTENCE.search(text) is not None and (text[-1:].isalnum() or text.count(" ") > 3)
 
 

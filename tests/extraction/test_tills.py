@@ -109,3 +109,51 @@ def test_the_end_of_a_card_is_no_number_of_the_document() -> None:
 def test_a_name_with_its_tax_id_behind_or_its_legal_form_below(head: tuple[str, str], seller: str) -> None:
     reading = till(*((line, "") for line in head), ("17.05.2024 12:30", ""), ("Leche", "5,75"), ("TOTAL (\u20ac)", "5,75"))
     assert reading.get("seller_name") == seller
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("FACTURA SIMPLIFICADA: 2788-013-447712", "2788-013-447712"),
+        ("Transactie 00122881", "00122881"),
+        ("Invoice ABN 88 000 014 675", None),
+        ("Receipt no DE136695976", None),
+        ("Ref no RM53.60", None),
+    ],
+)
+def test_the_number_of_a_till_is_neither_a_tax_id_nor_money(said: str, number: str | None) -> None:
+    assert till(*HEAD, (said, ""), ("Coffee", "5.75"), ("TOTAL", "5.75")).get("invoice_number") == number
+
+
+def test_the_number_of_the_document_stands_before_that_of_the_folio() -> None:
+    assert (
+        till(*HEAD, ("Folio No. 118834", ""), ("Invoice No. EDK-55120", ""), ("TOTAL", "5.75")).get("invoice_number") == "EDK-55120"
+    )
+
+
+def test_hours_are_no_amounts() -> None:
+    reading = till(
+        *HEAD, ("MO.-SA. 9.00 Uhr - 20.00 Uhr", ""), ("Tee", "5,75"), ("ZU ZAHLEN", "5,75"), ("BAR", "6,00"), ("ZURUECK", "0,25")
+    )
+    assert reading.get("total") == Decimal("5.75")
+
+
+@pytest.mark.parametrize(
+    ("word", "paid"), [("TOPLAM", "KREDI KARTI"), ("UKUPNO", "Gotovina"), ("\u00d6SSZESEN", "BANKK\u00c1RTYA")]
+)
+def test_totals_of_more_languages_and_signs_in_the_place_of_a_currency(word: str, paid: str) -> None:
+    rows = (("Peynir", "*4,50"), ("Ekmek", "*1,25"), (word, "*5,75"), (paid, "*5,75"))
+    assert till(*HEAD, *rows).get("total") == Decimal("5.75")
+
+
+@pytest.mark.parametrize("name", ["The Red Lion", "THE CORNER DEPOT"])
+def test_a_name_may_begin_with_an_article_and_is_not_that_of_the_manager(name: str) -> None:
+    rows = (
+        (name, ""),
+        ("12 Market Street", ""),
+        ("ANN STORE MANAGER", ""),
+        ("17.05.2024 12:30", ""),
+        ("Tea", "5.75"),
+        ("TOTAL", "5.75"),
+    )
+    assert till(*rows).get("seller_name") == name

@@ -85,8 +85,18 @@ def _addresses(value: tuple[str, ...]) -> None:
         raise ValidationError(f"Not an e-mail address: {', '.join(wrong)}.")
 
 
-def _one_of(*choices: str) -> Any:
-    return fields.String(validate=validate.OneOf(choices, error=f"Must be one of: {', '.join(choices)}."))
+class Choice(fields.Field[str]):
+    """One of several words, in any case; it is what the list has."""
+
+    def __init__(self, *choices: str) -> None:
+        super().__init__()
+        self._choices = {choice.lower(): choice for choice in choices}
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:  # noqa: ARG002
+        found = self._choices.get(str(value).lower())
+        if found is None:
+            raise ValidationError(f"Must be one of: {', '.join(filter(None, self._choices.values()))}.")
+        return found
 
 
 def _starts(*prefixes: str) -> Any:
@@ -137,7 +147,7 @@ class Settings:
     """The settings of one process. The variable of `data_dir` is DATA_DIR, and so on."""
 
     # the process
-    app_env: str = setting(_one_of("development", "production", "test"), "development", "development, production or test")
+    app_env: str = setting(Choice("development", "production", "test"), "development", "development, production or test")
     host: str = setting(_text(), "127.0.0.1", "address the web server listens on (0.0.0.0 in the container)")
     port: int = setting(_number(0, 65535), 4000, "port the web server listens on")
     web_processes: int = setting(_number(1, 64), 2, "gunicorn worker processes")
@@ -147,8 +157,8 @@ class Settings:
     stop_seconds: int = setting(
         _number(6, 3600), 30, "a process told to stop ends within so long; what runs is waited for 5 s less"
     )
-    log_level: str = setting(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least important log line to write")
-    log_format: str = setting(_one_of("json", "console", ""), "", "json or console; empty: json in production, else console")
+    log_level: str = setting(Choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least important log line to write")
+    log_format: str = setting(Choice("json", "console", ""), "", "json or console; empty: json in production, else console")
     allow_local_services: bool = setting(
         Switch(), False, "production may stand on this machine: its database and Redis are not held to be elsewhere, TLS, passwords"
     )
@@ -186,7 +196,7 @@ class Settings:
     spaces_secret_key: str = setting(_text(), "", "its secret key", secret=True)
     spaces_region: str = setting(_text(), "us-east-1", "its region")
     spaces_encryption: str = setting(
-        _one_of("AES256", "aws:kms", "none"), "AES256", "how the server is asked to encrypt what it keeps: AES256, aws:kms or none"
+        Choice("AES256", "aws:kms", "none"), "AES256", "how the server is asked to encrypt what it keeps: AES256, aws:kms or none"
     )
     # the edge
     cors_origins: tuple[str, ...] = setting(
@@ -245,7 +255,7 @@ class Settings:
     anthropic_url: str = setting(_text(_url("https", "http")), "https://api.anthropic.com", "its address")
     anthropic_version: str = setting(_text(), "2026-10-21", "version of its API; older ones: 2023-06-01")
     anthropic_auth: str = setting(
-        _one_of("bearer", "x-api-key"), "bearer", "how its key is shown: bearer, or x-api-key as in older versions of its API"
+        Choice("bearer", "x-api-key"), "bearer", "how its key is shown: bearer, or x-api-key as in older versions of its API"
     )
     anthropic_price_input: int = setting(
         _number(0, 10_000_000), 300, "US cents for a million tokens that are read; yours to verify"
@@ -305,7 +315,7 @@ class Settings:
     alert_email_from: str = setting(_text(), "", "who they are from")
     smtp_host: str = setting(_text(), "", "the mail server")
     smtp_port: int = setting(_number(1, 65535), 587, "its port")
-    smtp_tls: str = setting(_one_of("starttls", "tls", "off"), "starttls", "how TLS is spoken with it: starttls, tls or off")
+    smtp_tls: str = setting(Choice("starttls", "tls", "off"), "starttls", "how TLS is spoken with it: starttls, tls or off")
     smtp_username: str = setting(_text(), "", "user of the mail server, if it wants one")
     smtp_password: str = setting(_text(), "", "and the password", secret=True)
 
@@ -400,7 +410,7 @@ def complaint(problems: Iterable[str]) -> str:
 def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Examined:
     """What the settings are, and every problem, by variable."""
     environ = os.environ if environ is None else environ
-    dotenv = {} if environ.get("APP_ENV", "").strip() == "production" else dotenv_values(env_file or ROOT / ".env")
+    dotenv = {} if environ.get("APP_ENV", "").strip().lower() == "production" else dotenv_values(env_file or ROOT / ".env")
     found, sources, problems = _collect(environ, {k: v for k, v in dotenv.items() if v is not None})
     schema = Schema.from_dict({variable(f): f.metadata["kind"] for f in DECLARED})(unknown=EXCLUDE)
     wrong: dict[str, Any] = {}

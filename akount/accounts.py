@@ -46,6 +46,8 @@ class Permission(enum.StrEnum):
     "see and steer what all tenants share: queues, workers, schedules, health"
 
 
+MAX_NAME = 200
+"""Characters of the name of a tenant or an entity."""
 CONSENT = "consent.change"
 """As the audit log calls it."""
 
@@ -126,9 +128,7 @@ SHELL = Call(Actor(role=Role.OPERATOR, tenant_id=None))
 
 def add_tenant(session: Session, name: str, organisation: str | None = None) -> tuple[Tenant, Entity]:
     """A new tenant with one entity of the same name; with an organisation of Clerk its members are at home there."""
-    if not name.strip():
-        raise Invalid("A tenant needs a name.")
-    tenant = Tenant(name=name.strip())
+    tenant = Tenant(name=_name(name, "A tenant"))
     session.add(tenant)
     session.flush()
     entity = Entity(tenant_id=tenant.id, name=tenant.name)
@@ -138,6 +138,21 @@ def add_tenant(session: Session, name: str, organisation: str | None = None) -> 
     if organisation is not None:
         link_tenant(session, tenant.id, organisation)
     return tenant, entity
+
+
+def add_entity(session: Session, tenant_id: uuid.UUID, name: str) -> Entity:
+    """One more set of books of a tenant: from the second on an upload has to say which one is meant."""
+    entity = Entity(tenant_id=_tenant(session, tenant_id).id, name=_name(name, "An entity"))
+    session.add(entity)
+    session.flush()
+    note(session, SHELL, "entity.add", f"entity:{entity.id}", entity.name, tenant_id=tenant_id)
+    return entity
+
+
+def entities_of(session: Session, tenant_id: uuid.UUID) -> list[Entity]:
+    """The sets of books of a tenant, the oldest first."""
+    query = select(Entity).where(Entity.tenant_id == tenant_id).order_by(Entity.created_at, Entity.id)
+    return list(session.scalars(query))
 
 
 def link_tenant(session: Session, tenant_id: uuid.UUID, organisation: str) -> None:
@@ -287,7 +302,9 @@ def entity_of(
         return found[0]
     if named:
         raise NotFound("There is no such entity.", code="entity_not_found")
-    raise BadRequest("Name the entity in the field entityId: this tenant has several.", code="entity_required")
+    raise BadRequest(
+        "Name the entity in the field entityId: this tenant has several (GET /api/system/entities).", code="entity_required"
+    )
 
 
 @functools.cache
@@ -321,6 +338,13 @@ def _tenant(session: Session, tenant_id: uuid.UUID) -> Tenant:
     if tenant is None:
         raise NotFound("There is no such tenant.")
     return tenant
+
+
+def _name(said: str, whose: str) -> str:
+    name = said.strip()
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise Invalid(f"{whose} needs a name of at most {MAX_NAME} characters, on one line.")
+    return name
 
 
 def _address(email: str) -> str:

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
     ColumnElement,
     ScalarSelect,
@@ -34,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from akount.db import Database, Instant, now, seeing_all
 from akount.errors import Conflict
-from akount.models import TERMINAL, Job, JobStatus, Pause, Record, RecordStatus
+from akount.models import IN_LINE, TERMINAL, Job, JobStatus, Pause, Record, RecordStatus
 
 RING_AGAIN_SECONDS = 5
 """A bell that was not answered for so long is rung again by the sweep."""
@@ -43,16 +42,14 @@ _JOB, _PAUSE = Job.__table__.c, Pause.__table__.c
 """Bare columns, for what every job asks: a statement over mapped attributes is prepared anew each time it is sent."""
 _AT: BindParameter[dt.datetime] = bindparam("at", type_=Instant)
 _ORDER = (_JOB.priority, _JOB.turn, _JOB.run_at)
-CLAIMABLE = _JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED])
+CLAIMABLE = _JOB.status.in_(IN_LINE)
 
-_HERE = and_(_JOB.queue == bindparam("the_queue"), CLAIMABLE)
-NEXT_TURN: ColumnElement[int] = func.coalesce(
-    select(func.max(_JOB.turn) + 1).where(_HERE, _JOB.tenant_id == bindparam("the_tenant")).scalar_subquery(),
-    bindparam("the_present", type_=BigInteger),
+_PRESENT = (
+    select(_JOB.turn)
+    .where(_JOB.queue == bindparam("the_queue"), CLAIMABLE, _JOB.priority == bindparam("the_priority"))
+    .order_by(_JOB.turn)
+    .limit(1)
 )
-"""The turn of a tenant's next document, found by the statement that enters it (ledger.enter): one behind its last that waits,
-else the turn that is being served. Two at once may get the same: fairness, not order, is promised."""
-_PRESENT = select(_JOB.turn).where(_HERE, _JOB.priority == bindparam("the_priority")).order_by(_JOB.turn).limit(1)
 
 
 class Priority(enum.IntEnum):
@@ -63,8 +60,8 @@ class Priority(enum.IntEnum):
 
 
 def present_turn(database: Database, queue: str, priority: Priority) -> int:
-    """The turn that is being served in a queue, whoever asks: a tenant alone sees no more than its own, and would come before
-    all others for as many documents as were served before it came."""
+    """The turn that is being served in a queue, whoever asks, for `ledger.enter`: a tenant alone sees no more than its own, and
+    would come before all others for as many documents as were served before it came."""
     with seeing_all(), database.snapshot() as session:
         return session.scalar(_PRESENT, {"the_queue": queue, "the_priority": priority}) or 0
 

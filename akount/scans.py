@@ -122,7 +122,6 @@ def _enter(
         max_attempts=runtime.settings.scan_max_attempts,
         request_id=call.request_id,
         priority=priority,
-        turn=backlog.NEXT_TURN,
         present=present,
     )
     note(session, call, "document.submit", f"document:{document.id}")

@@ -12,7 +12,7 @@ from akount.accounts import PERMISSIONS, SHELL, Actor, Call, Permission
 from akount.db import Database
 from akount.errors import BadRequest, Conflict, Invalid, NotAllowed, NotFound
 from akount.identity import keys
-from akount.models import AuditEntry, Entity, Role, Tenant, User
+from akount.models import AuditEntry, Role, Tenant, User
 from people import People, Person, settle_in
 from shared import in_a_hurry, shared_url
 
@@ -47,8 +47,9 @@ def session(database: Database) -> Iterator[Session]:
 def test_a_new_tenant_has_one_entity_of_its_name(session: Session) -> None:
     tenant, entity = accounts.add_tenant(session, "  Larkfield Studio ")
     assert (tenant.name, entity.name, entity.tenant_id) == ("Larkfield Studio", "Larkfield Studio", tenant.id)
-    with pytest.raises(Invalid):
-        accounts.add_tenant(session, "  ")
+    for name in ("  ", "x" * 201, "two\nlines"):
+        with pytest.raises(Invalid):
+            accounts.add_tenant(session, name)
 
 
 def test_a_user_is_known_by_the_address_whatever_its_case(ada: Person, database: Database) -> None:
@@ -176,9 +177,8 @@ def test_somebody_elses_entity_is_not_found(people: People, session: Session) ->
 
 
 def test_one_of_several_entities_has_to_be_named(ada: Person, session: Session) -> None:
-    second = Entity(tenant_id=ada.actor.tenant, name="second")
-    session.add(second)
-    session.flush()
+    second = accounts.add_entity(session, ada.actor.tenant, " second ")
+    assert [one.id for one in accounts.entities_of(session, ada.actor.tenant)] == [ada.entity_id, second.id]
     with pytest.raises(BadRequest) as refused:
         accounts.entity_of(session, ada.actor.tenant, None)
     assert refused.value.code == "entity_required"

@@ -50,7 +50,6 @@ def entered(
                 max_attempts=3,
                 request_id="",
                 priority=priority,
-                turn=backlog.NEXT_TURN,
                 present=present,
             )
             session.flush()

@@ -66,6 +66,14 @@ def test_people_and_keys_are_made_and_revoked(shell: Shell, tmp_path: Path) -> N
     assert key["key"].encode() not in (tmp_path / "var" / "akount.db").read_bytes()
 
 
+def test_a_tenant_gets_more_entities(shell: Shell) -> None:
+    tenant = json.loads(shell("tenant", "add", "Ada & Co", "--json"))
+    added = json.loads(shell("entity", "add", "Ada Ltd", "--tenant", tenant["tenantId"], "--json"))["entityId"]
+    listed = shell("entity", "list", "--tenant", tenant["tenantId"]).splitlines()
+    assert listed == [f"{tenant['entityId']}  Ada & Co", f"{added}  Ada Ltd"]
+    assert "There is no such tenant." in shell("entity", "add", "x", "--tenant", str(uuid.uuid4()), code=1)
+
+
 def test_every_command_is_where_it_is_looked_for() -> None:
     with click.Context(cli) as context:
         found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}

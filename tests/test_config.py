@@ -81,6 +81,18 @@ def test_every_problem_is_reported_at_once_by_the_name_of_its_variable(load: Loa
     assert named == set(wrong) - {"SPACES_BUCKET"} | {"SPACES_ENDPOINT", "SPACES_ACCESS_KEY", "SPACES_SECRET_KEY"}
 
 
+def test_a_word_of_a_list_is_taken_in_any_case(load: Load) -> None:
+    settings = load({"LOG_LEVEL": "debug", "LOG_FORMAT": "JSON", "APP_ENV": "Test"})
+    assert (settings.log_level, settings.log_format, settings.app_env) == ("DEBUG", "json", "test")
+    assert "Must be one of: json, console.\n" in complaints(load, {"LOG_FORMAT": "xml", "PORT": "x"}) + "\n"
+
+
+def test_production_is_production_in_any_case(load: Load) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"APP_ENV": "PRODUCTION"}, "SECRET_KEY=" + 32 * "x")
+    assert "SECRET_KEY: " in refused.value.detail, "no .env is read there"
+
+
 def test_an_error_about_a_setting_says_what_would_be_right(load: Load) -> None:
     text = complaints(load, {"APP_ENV": "prod", "DATABASE_URL": "oracle://h/d", "CLERK_PUBLISHABLE_KEY": "x"})
     assert "development, production, test" in text

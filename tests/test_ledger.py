@@ -470,7 +470,7 @@ def rung(database: Database, room: int = 100, queue: str = QUEUE) -> list[uuid.U
 
 def test_the_oldest_are_rung_for_first_and_no_more_than_there_is_room(database: Database) -> None:
     ages = [3, 5, 1, 4, 2]
-    jobs = {n: entered(database, run_at=now() - n * HOUR, rung_at=now() - HOUR) for n in ages}
+    jobs = {n: entered(database, turn=0, run_at=now() - n * HOUR, rung_at=now() - HOUR) for n in ages}
     assert rung(database, room=0) == []
     assert rung(database, room=-1) == []
     assert rung(database, room=2) == [jobs[5], jobs[4]]

@@ -21,7 +21,7 @@ from akount.errors import Invalid
 from akount.kinds import QUEUES
 from akount.ledger import CANCELLABLE, RETRYABLE, DeadLetters, InLine
 from akount.listing import Slice, Wanted, Whole
-from akount.models import Job, JobStatus
+from akount.models import IN_LINE, Job, JobStatus
 from akount.operations import Action
 from akount.readings import ReadingOptions
 
@@ -75,9 +75,6 @@ def meant_by(doing: Action) -> DeadLetters:
     if doing is Action.CANCEL:
         return InLine(**of, status=said.status if said.status in IN_LINE else None)  # type: ignore[arg-type]
     return DeadLetters(**of, since=said.failed_since)  # type: ignore[arg-type]
-
-
-IN_LINE = (JobStatus.WAITING, JobStatus.DELAYED)
 
 
 def deeds(meant: Wanted) -> tuple[Action, ...]:

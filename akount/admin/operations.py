@@ -19,7 +19,7 @@ from akount.db import now
 from akount.errors import Invalid
 from akount.instants import iso
 from akount.ledger import DeadLetters, InLine
-from akount.models import Operation
+from akount.models import IN_LINE, Operation
 from akount.operations import Action
 
 MANY = 1000
@@ -145,6 +145,6 @@ def _asked() -> tuple[Action, DeadLetters]:
 
 def _require_narrow(meant: DeadLetters) -> DeadLetters:
     """Raises Invalid for an operator who would reach into every tenant at once without a word of what is meant."""
-    if call().actor.tenant_id is None and meant in (DeadLetters(), *(InLine(status=one) for one in (None, *jobs.IN_LINE))):
+    if call().actor.tenant_id is None and meant in (DeadLetters(), *(InLine(status=one) for one in (None, *IN_LINE))):
         raise Invalid("Narrow it first: by queue, tenant, error or group.", code="filter_required")
     return meant

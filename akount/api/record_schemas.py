@@ -210,6 +210,20 @@ class UsageSchema(Schema):
     resets_at = Instant(data_key="resetsAt")
 
 
+class EntitySchema(Schema):
+    """A set of books of the tenant, such as one of its companies."""
+
+    id = fields.UUID()
+    name = fields.String()
+    created_at = Instant(data_key="createdAt")
+
+
+class EntityListSchema(Schema):
+    """The entities of a tenant."""
+
+    items = fields.List(fields.Nested(EntitySchema))
+
+
 class WebhookBody(Schema):
     """A webhook that is wanted."""
 

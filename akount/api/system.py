@@ -13,7 +13,7 @@ from akount.accounts import Permission, membership, set_consent
 from akount.api.contract import says, takes
 from akount.api.cursors import cursor, position
 from akount.api.guards import call, needs, runtime
-from akount.api.record_schemas import ConsentHistorySchema, RoutingBody, RoutingSchema, UsageSchema
+from akount.api.record_schemas import ConsentHistorySchema, EntityListSchema, RoutingBody, RoutingSchema, UsageSchema
 from akount.api.schemas import FailedPageSchema, FailedQuery, OperationSchema, RetryBody, StartedSchema
 from akount.kinds import KINDS
 from akount.ledger import DeadLetters, Page
@@ -68,6 +68,16 @@ def usage() -> Response:
     with runtime().database.snapshot() as session:
         found = plans.standing(session, call().actor.tenant, runtime().settings.max_upload_bytes)
     return jsonify(UsageSchema().dump(found))
+
+
+@bp.get("/entities")
+@needs(Permission.VIEW)
+@says(_200=EntityListSchema)
+def entities() -> Response:
+    """The tenant's sets of books, the oldest first: what `entityId` of an upload may name."""
+    with runtime().database.snapshot() as session:
+        found = accounts.entities_of(session, call().actor.tenant)
+    return jsonify(EntityListSchema().dump({"items": found}))
 
 
 @bp.get("/routing")

@@ -20,6 +20,7 @@ MODULES = {
     "config": "service",
     "demo": "service",
     "doctor": "service",
+    "entity": "people",
     "jobs": "ledger",
     "key": "people",
     "migrate": "service",

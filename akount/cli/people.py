@@ -92,6 +92,32 @@ def tenant_plan(tenant_id: uuid.UUID, plan: str) -> None:
 
 
 @cli.group()
+def entity() -> None:
+    """The sets of books of a tenant, such as its companies."""
+
+
+@entity.command("add")
+@click.argument("name")
+@click.option("--tenant", "tenant_id", type=click.UUID, required=True)
+@click.option("--json", "as_json", is_flag=True)
+def entity_add(name: str, tenant_id: uuid.UUID, as_json: bool) -> None:
+    """Add an entity to a tenant; where there are several, every upload names one."""
+    with open_for_command() as runtime, runtime.database.transaction() as session:
+        facts = {"entityId": str(accounts.add_entity(session, tenant_id, name).id)}
+    say(as_json, **facts)
+
+
+@entity.command("list")
+@click.option("--tenant", "tenant_id", type=click.UUID, required=True)
+def entity_list(tenant_id: uuid.UUID) -> None:
+    """The entities of a tenant."""
+    with open_for_command() as runtime, runtime.database.snapshot() as session:
+        found = accounts.entities_of(session, tenant_id)
+    for one in found:
+        click.echo(f"{one.id}  {one.name}")
+
+
+@cli.group()
 def user() -> None:
     """People. WHO is an e-mail address or the id of a user."""
 

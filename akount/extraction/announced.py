@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from akount.extraction import labels
-from akount.extraction.addresses import ADDRESS, POSTCODE, is_street
+from akount.extraction.addresses import ADDRESS, POSTCODE, block_below, is_street
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.names import ALL_LABELS, HONORIFIC, LEGAL, is_label, name_of
+from akount.extraction.names import ALL_LABELS, HONORIFIC, LEGAL, is_firm, is_label, name_of
 from akount.readings import Box
 
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*.]\s*|(?<=\w)[-\u2013\u2014*]\s+|\s{2,}")
@@ -36,8 +36,20 @@ def behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[st
     for other in _after_label(document, cell):
         name = name_of(HONORIFIC.sub("", other.text), ALL_LABELS)
         if name is not None:
-            yield name, other, other.box
+            firm = None if is_firm(name) else _firm_under(document, other)
+            if firm is None:
+                yield name, other, other.box
+            elif plain(LEGAL.sub("", firm.text)):
+                yield firm.text, firm, firm.box
+            else:
+                yield f"{name} {firm.text}", other, other.box
             return
+
+
+def _firm_under(document: Document, name: Cell) -> Cell | None:
+    """The firm right under a name of a person or department of it, in one block; the legal form alone if the line broke."""
+    under = block_below(document, name, lines=1)
+    return under[0] if under and is_firm(under[0].text) and name_of(under[0].text) is not None else None
 
 
 def _rest_is_label(rest: str, role: str) -> bool:
@@ -86,7 +98,8 @@ def sender_line(cell: Cell) -> str | None:
 
 def _is_in_town(part: str) -> bool:
     """Whether a part of an address is a street, with its number or without."""
-    return is_street(part) or (ADDRESS.search(part) is not None and not re.search(r"\d{4}", part))
+    british = re.search(r"\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b", part)
+    return is_street(part) or british is not None or (ADDRESS.search(part) is not None and not re.search(r"\d{4}", part))
 
 
 def domains_of(document: Document) -> set[str]:

@@ -31,7 +31,7 @@ _LEGAL_END = re.compile(
 )
 """Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
 CONTACT = re.compile(
-    r"\b(tel|tlf|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
+    r"\b(tel|tlf|phone|fax|fon|telefon|mobile(?=\W*[:\d])|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
     r"@|www\.|\.com\b|\.de\b|\+\d{2}",
     re.IGNORECASE,
 )

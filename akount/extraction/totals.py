@@ -244,7 +244,9 @@ def _score_arithmetic(
     if any(value - tax - extra in bases for tax in values["tax"] if tax for extra in extras):
         one.score += 2.0
         one.reasons.add("net+tax")
-    elif any(value - tax in candidates and plausible(value - tax, tax) for tax in values["tax"] if tax):
+    elif any(value - tax in candidates and plausible(value - tax, tax) for tax in values["tax"] if tax) or (
+        not scanned and _is_with_charge(one, bases, values["charge"])
+    ):
         one.score += 1.0
         one.reasons.add("net+tax")
     if scanned and len(values["taxes"]) > 1 and _is_base_and_taxes(value, values["taxes"], candidates):
@@ -262,6 +264,11 @@ def _score_arithmetic(
     if any(value - adjust in candidates for adjust in values["rounding"] if adjust and abs(adjust) < 1):
         one.score += 0.7
         one.reasons.add("rounded")
+
+
+def _is_with_charge(one: Candidate, bases: set[Decimal], charges: set[Decimal]) -> bool:
+    """Whether what calls itself the total is another sum and a charge, as on bills without tax."""
+    return one.best.role in ("total", "due") and any(one.value - charge in bases for charge in charges if charge)
 
 
 def _is_base_and_taxes(value: Decimal, taxes: set[Decimal], candidates: dict[Decimal, Candidate]) -> bool:

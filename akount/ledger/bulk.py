@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from akount.db import now
 from akount.ledger.moves import anew, end, move
-from akount.models import Job, JobStatus
+from akount.models import IN_LINE, Job, JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class InLine(DeadLetters):
         return Job.created_at
 
     def _sort(self) -> list[ColumnElement[bool]]:
-        sorts = [JobStatus.WAITING, JobStatus.DELAYED] if self.status is None else [self.status]
+        sorts = IN_LINE if self.status is None else (self.status,)
         again = [or_(Job.status == JobStatus.DELAYED, Job.run_at <= self.until)] if self.until else []
         return [Job.status.in_(sorts), *again]
 

@@ -17,7 +17,7 @@ from akount.errors import AkountError
 from akount.fingerprints import Cause, cause
 from akount.ledger.holders import is_dead
 from akount.ledger.moves import JOB, end, failing, move, moved, note_attempt, release
-from akount.models import Job, JobStatus
+from akount.models import IN_LINE, Job, JobStatus
 
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
@@ -66,7 +66,7 @@ def claim(session: Session, which: uuid.UUID | ScalarSelect[uuid.UUID], *, worke
 def _claiming(chosen: ScalarSelect[uuid.UUID] | None) -> Any:
     """The move of a claim. What is done for every job is built once: building it costs more than sending it."""
     this = JOB.id == (bindparam("the_job") if chosen is None else chosen)
-    eligible = and_(JOB.status.in_([JobStatus.WAITING, JobStatus.DELAYED]), JOB.run_at <= bindparam("at"))
+    eligible = and_(JOB.status.in_(IN_LINE), JOB.run_at <= bindparam("at"))
     return (
         move(this, eligible)
         .values(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, bindparam, select, update
+from sqlalchemy import BigInteger, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from akount.db import now
 from akount.errors import Conflict, NotFound
-from akount.ledger.moves import anew, end, move, moved
-from akount.models import Attempt, Document, Job, JobStatus, inserting, values_of, write
+from akount.ledger.moves import JOB, anew, end, move, moved
+from akount.models import IN_LINE, Attempt, Document, Job, JobStatus, inserting, values_of
 
-CANCELLABLE = (JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE)
+CANCELLABLE = (*IN_LINE, JobStatus.ACTIVE)
 RETRYABLE = (JobStatus.FAILED, JobStatus.CANCELLED)
 
 
@@ -26,13 +25,13 @@ def enter(
     max_attempts: int,
     request_id: str,
     priority: int = 0,
-    turn: ColumnElement[int] | None = None,
     present: int = 0,
 ) -> Job:
     """(nothing) → waiting: the document is to be read. Rung at once by the caller, after the commit.
 
-    `turn` says how its place in line is found, from `the_queue`, `the_tenant` and `the_present` turn; without it that is the
-    first. The job that is answered is a picture of the row, without its turn: the session does not follow it."""
+    Its turn is one behind the tenant's last document that is in line, else the `present` one (backlog.present_turn). Two at
+    once may get the same: fairness, not order, is promised. The job that is answered is a picture of the row, without its
+    turn: the session does not follow it."""
     at = now()
     job = Job(
         id=uuid.uuid4(),
@@ -51,19 +50,14 @@ def enter(
         progress=0,
         version=1,
     )
-    if turn is None:
-        write(session, job)
-    else:
-        line = {"the_queue": queue, "the_tenant": document.tenant_id, "the_present": present}
-        session.execute(_entering(turn), values_of(job) | line)
+    line = {"the_queue": queue, "the_tenant": document.tenant_id, "the_present": present}
+    session.execute(_ENTERING, values_of(job) | line)
     return job
 
 
-@functools.cache
-def _entering(turn: ColumnElement[int]) -> Insert:
-    return inserting(Job).values(turn=turn)
-
-
+_ITS = (JOB.queue == bindparam("the_queue"), JOB.tenant_id == bindparam("the_tenant"), JOB.status.in_(IN_LINE))
+_TURN = func.coalesce(select(func.max(JOB.turn) + 1).where(*_ITS).scalar_subquery(), bindparam("the_present", type_=BigInteger))
+_ENTERING = inserting(Job).values(turn=_TURN)
 _THIS = select(Job).where(Job.id == bindparam("the_job"))
 _THIS_OF = _THIS.where(Job.tenant_id == bindparam("the_tenant"))
 
@@ -118,7 +112,7 @@ def erase(session: Session, job: Job, reason: str) -> None:
     """Its document is to be forgotten: a job that waits or runs is taken back, a dead letter discarded, and what it says of
     the document's content goes. Who reads it at this moment is told at its next beat."""
     at = now()
-    expected = Job.status.in_([JobStatus.WAITING, JobStatus.DELAYED, JobStatus.ACTIVE])
+    expected = Job.status.in_(CANCELLABLE)
     moved(session, move(Job.id == job.id, expected).values(**end() | {"status": JobStatus.CANCELLED}))
     gone = {"result": None, "error_detail": None, "discarded_at": at, "discard_reason": reason}
     session.execute(update(Job).where(Job.id == job.id).values(version=Job.version + 1, **gone))

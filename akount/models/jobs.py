@@ -31,6 +31,7 @@ class JobStatus(enum.StrEnum):
     CANCELLED = "cancelled"  # a person took it back
 
 
+IN_LINE = (JobStatus.WAITING, JobStatus.DELAYED)
 TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
@@ -114,7 +115,7 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(Integer, default=0)
     "the lower, the sooner: see backlog.Priority"
     turn: Mapped[int] = mapped_column(BigInteger, default=0)
-    "its place in line among jobs of the same priority; tenants take turns, see backlog.NEXT_TURN"
+    "its place in line among jobs of the same priority; tenants take turns, see ledger.enter"
     progress: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     "counted attempts, the running one included; one that was given back at a shutdown does not count"

@@ -93,7 +93,6 @@ class Ledger:
                 queue=KIND.queue,
                 max_attempts=3,
                 request_id="bench",
-                turn=backlog.NEXT_TURN,
                 present=present,
             )
         self._runtime.bells[KIND.queue].ring(job.id)

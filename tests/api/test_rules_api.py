@@ -43,6 +43,7 @@ OWN_BUSINESS = EXPORTS | {
     "GET /api/system/consent",
     "GET /api/system/routing",
     "GET /api/system/usage",
+    "GET /api/system/entities",
     "GET /api/system/webhooks",
     "GET /api/system/consent/history",
     "GET /api/system/keys",

@@ -7,6 +7,7 @@ from api_help import DATABASES, Worker
 from flask.testing import FlaskClient
 
 import config
+from akount import accounts
 from akount.errors import Unreadable
 from akount.kinds import KINDS
 from akount.lifecycle import Runtime
@@ -41,6 +42,16 @@ def failed(client: FlaskClient, person: Person, **query: object) -> dict:
     answer = client.get("/api/system/jobs/failed", query_string=query, headers=person.headers)
     assert answer.status_code == 200, answer.text
     return answer.json
+
+
+def test_the_entities_of_ones_own_tenant_are_listed(client: FlaskClient, runtime: Runtime, people: People) -> None:
+    with runtime.database.transaction() as session:
+        second = accounts.add_entity(session, people.ada.actor.tenant, "Ada Ltd").id
+    found = client.get("/api/system/entities", headers=people.ada.headers).json["items"]
+    assert [one["id"] for one in found] == [str(people.ada.entity_id), str(second)]
+    assert (found[1].keys(), found[1]["name"]) == ({"id", "name", "createdAt"}, "Ada Ltd")
+    (theirs,) = client.get("/api/system/entities", headers=people.mallory.headers).json["items"]
+    assert theirs["id"] == str(people.mallory.entity_id)
 
 
 def test_a_failed_job_is_listed_with_its_cause_and_nothing_of_the_document(

@@ -387,3 +387,34 @@ def test_the_day_of_a_direct_debit_is_when_it_is_due() -> None:
     text = "Der Betrag wird am 21.10.2024 von Ihrem Konto abgebucht."
     said = sums(("Summe", "EUR 100.00"), head=((60, 0, "Hazel Works Ltd"), (350, 6, "Datum 07.10.2024"), (60, 9, text)))
     assert values(said, "issue_date", "due_date") == (dt.date(2024, 10, 7), dt.date(2024, 10, 21))
+
+
+def test_a_table_of_taxes_beside_the_sums_does_not_name_them() -> None:
+    heading = ("Product", "Qty", "Unit price", "Total (excl. tax)")
+    taxes = ((60, "Goods"), (130, "20 %"), (190, "100.00"), (250, "20.00"))
+    said = printed(
+        (60, 0, "Hazel Works Ltd"),
+        (350, 6, "Invoice number: 4711"),
+        (350, 7, "Invoice date: 17 May 2024"),
+        *table(14, heading, ("Hinges", "4", "20.00", "80.00"), ("Glue", "1", "20.00", "20.00")),
+        *((x, 18, text) for x, text in zip((60, 130, 190, 250), ("Tax detail", "Rate", "Base", "Tax"), strict=True)),
+        (370, 18, "Total (excl. tax)"),
+        (470, 18, "100.00"),
+        *((x, 19, text) for x, text in taxes),
+        (370, 19, "Total"),
+        (470, 19, "120.00"),
+    )
+    assert values(said, "net", "total") == (Decimal(100), Decimal(120))
+
+
+def test_what_is_paid_besides_fees_belongs_to_the_total() -> None:
+    said = sums(
+        ("Total fees", "$100.00"), ("Disbursements", "$41.20"), ("Prior balance", "$12.00"), ("Total balance due", "$141.20")
+    )
+    assert said.get("total") == Decimal("141.20")
+
+
+def test_days_of_work_are_not_the_day_of_the_bill() -> None:
+    days = [(60, 10 + at, f"0{at}/04/24 Review of the lease") for at in range(3, 7)]
+    said = sums(("Total", "$100.00"), head=((60, 0, "Hazel & Linden LLP"), (60, 3, "October 8, 2024"), *days))
+    assert said.get("issue_date") in (dt.date(2024, 10, 8), None)

@@ -36,7 +36,7 @@ RUSH_SHARE, BRISK_SHARE, WARM_SHARE = 0.1, 0.25, 0.4
 """Until when, of the time: rushes, then a few without a pause, then the even load until all has come to rest."""
 RUSH_CLIENTS, RUSH_REQUESTS, RUSH_EVERY_SECONDS = 64, 1_000, 15.0
 """More clients than the web servers have threads."""
-TOLERANCE = 0.02
+TOLERANCE = 0.01
 """A drift over the whole run of so much of the median is no drift."""
 WAITING = "SELECT count(*) AS n FROM jobs WHERE status IN ('waiting', 'active', 'delayed')"
 CONNECTIONS = "SELECT pid, client_port AS port FROM pg_stat_activity WHERE backend_type = 'client backend'"
@@ -164,7 +164,7 @@ def page(found: dict[str, Any]) -> str:
         f"{len(found['not read'])} documents were not read, {found['stopped badly']} processes stopped badly.",
         "",
         f"Slopes (Theil and Sen) of the last {1 - WARM_SHARE:.0%} of the time, after rushes and rest. Flat: the drift is within "
-        "what the values vary by, or 2 %. Memory is what a part has asked for itself, without files and Postgres' shared buffers; "
+        "what the values vary by, or 1 %. Memory is what a part has asked for itself, without files and Postgres' shared buffers; "
         "Postgres is without the connections of what is restarted.",
         "",
         "| | median | an hour | drift | varies by | flat |",

@@ -78,7 +78,13 @@ def _find_money(
             fields["total"] = replace(fields["total"], confidence=_weighed("total", sure, place.cell, document, signals))
     if "total" in fields and not document.scanned and totals.is_outdone(sums, labelled):
         fields["total"] = replace(fields["total"], confidence=min(_OUTDONE, fields["total"].confidence))
+    if document.scanned and "total" in fields and totals.names_a_lost_total(document, sums.chosen["total"][1]):
+        fields["total"] = replace(fields["total"], confidence=min(_LOST, fields["total"].confidence))
     return fields, items, sums, suspicions.found(document, sums, labelled)
+
+
+_LOST = 60
+"""How sure at most of a total when a word for it stands on the page without an amount."""
 
 
 def warm() -> None:

@@ -152,6 +152,8 @@ def _number_before(document: Document, date: Date, before: str) -> tuple[str, fl
     if _REFERS.search(plain(before[: found[-1].start])):
         return ("other", 1.0)
     between = _FROM_WORDS.sub("", before[found[-1].end :].rstrip() + " ")
+    if _TO_ANOTHER.match(plain(between)):
+        return ("other", 1.0)
     if found[-1].role == "issue" and plain(between) and not re.search(r"\d", between):
         return ("other", 1.0)
     return ("issue", 2.4) if found[-1].role == "issue" else ("other", 1.0)
@@ -201,6 +203,8 @@ _NO_NUMBER = re.compile(
     r"[Xx]{3}|^[A-Z]{2}\d{2}ZZZ\d|^(?:RM|Rs)\s?\d+\.\d{2}$|^(?:ABN|ACN|VAT|GST|SST|UEN|TIN|TRN|NIF|CIF|NIP|UID|CVR)\b|^100\d{12}$"
 )
 """The end of a card, the id of a creditor, money, and the beginning of a tax id: no number of a document."""
+_TO_ANOTHER = re.compile(r"(?:zu|zur|zum|to|for|against|sur|pour|alla|per|bij|do|til|till)\b")
+"""Behind "credit note": then the number and the date that follow are those of what is credited."""
 _REFERS = re.compile(
     r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
     r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",

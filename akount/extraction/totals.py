@@ -160,6 +160,7 @@ def _score(
     _prefer_rounded(candidates, values["rounding"])
     if document.scanned:
         _prefer_whole(candidates, {abs(value) for value in values["tendered"]})
+        _prefer_reduced(candidates, {abs(one.amount.value) for one in labelled if one.role == "allowance" and one.worth == 1})
 
 
 def _score_label(one: Candidate) -> None:
@@ -223,6 +224,33 @@ def _prefer_whole(candidates: dict[Decimal, Candidate], given: set[Decimal]) -> 
                 continue
             if whole.places[0].amount.cell.row < rest.places[0].amount.cell.row:
                 whole.score = max(whole.score, rest.score + 0.5)
+
+
+def _prefer_reduced(candidates: dict[Decimal, Candidate], reductions: set[Decimal]) -> None:
+    """Of two sums of a till, both called its total, the one below from which the discount between them was taken."""
+    for value, before in candidates.items():
+        for part in reductions:
+            after = candidates.get(value - part)
+            if after is None or not {"label"} <= before.reasons & after.reasons:
+                continue
+            if before.places[0].amount.cell.row < after.places[0].amount.cell.row:
+                after.score = max(after.score, before.score + 0.5)
+
+
+def names_a_lost_total(document: Document, total: Amount) -> bool:
+    """Whether a strong word for the total stands alone in a row, as where OCR missed the amount printed large beside it, and the
+    total that was chosen is called otherwise."""
+    if any(label.role == "total" for label in labels.find(document.rows[total.cell.row].text, "money")):
+        return False
+    return any(_is_lone_total(document, row.index) for row in document.rows)
+
+
+def _is_lone_total(document: Document, at: int) -> bool:
+    row = document.rows[at]
+    found = labels.find(row.text, "money")
+    if len(row.cells) > 1 or not found or found[0].role != "total" or found[0].strength != labels.STRONG:
+        return False
+    return found[0].start == 0 and found[0].end >= len(row.text.rstrip(" :*=.")) and not any(char.isdigit() for char in row.text)
 
 
 def _score_arithmetic(

@@ -12,8 +12,12 @@ from akount.extraction.names import ALL_LABELS, HONORIFIC, LEGAL, is_firm, is_la
 from akount.readings import Box
 
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*.]\s*|(?<=\w)[-\u2013\u2014*]\s+|\s{2,}")
+_WAYS = ("from", "to", "von", "van", "aan", "for")
+"""Words that are a column of a timetable as well."""
 FOOT = 0.8
 """Where the foot of a page begins."""
+LOW = 0.5
+"""Where it may begin on a page that is not full."""
 _COMMAS = re.compile(r",\s+|,(?=\d{4,6}\b)|,(?=[^\W\d])")
 
 
@@ -23,6 +27,8 @@ def behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[st
     if not found or found[0].role != role or found[0].start > 3:
         return
     label = found[0]
+    if label.phrase in _WAYS and len(document.rows[cell.row].cells) > 3:
+        return
     rest = cell.text[label.end :]
     tidy = re.sub(r"^[\s:.\-\u2013]+", "", rest)
     colon = rest.lstrip().startswith(":")
@@ -94,6 +100,17 @@ def sender_line(cell: Cell) -> str | None:
         return None
     name = name_of(parts[0])
     return name if name is not None and not ADDRESS.search(parts[0]) and not re.search(r"\d", parts[0]) else None
+
+
+def firms_in_line(cell: Cell) -> Iterator[tuple[str, Box]]:
+    """The firms among the parts of a line at the foot: "www.example.com · Example Ltd · reg. no. 4711"."""
+    if cell.box[1] < LOW:
+        return
+    parts = _SEPARATORS.split(cell.text)
+    for part in parts if len(parts) > 2 else ():
+        if part and is_firm(part) and name_of(part) is not None:
+            start = cell.text.index(part)
+            yield part, cell.span_box(start, start + len(part))
 
 
 def _is_in_town(part: str) -> bool:

@@ -259,8 +259,9 @@ def _of_another_label(text: str, label: labels.Label) -> bool:
 def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:
     strength = _number_strength(label)
     says_number = strength > 3
-    if _REFERS.search(plain(cell.text[: label.start])):
-        strength -= 3.0
+    before = plain(cell.text[: label.start])
+    if _REFERS.search(before):
+        strength -= 0.9 if before == "original" and cell.row < 3 else 3.0  # a title: "Original invoice" on what is no copy
     if plain(cell.text[: label.start]) and label.strength == labels.PLAIN:
         strength -= 0.8
     rest = cell.text[label.end :]

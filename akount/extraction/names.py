@@ -44,6 +44,8 @@ _TOWN = re.compile(r"[a-z], ?[A-Z]{2}$")
 _STAFF = re.compile(
     r"\b(?:store ?manager|mgr|cashier|served by|kassierer(?:in)?|caissi(?:er|ere|\u00e8re)|cajer[oa]|kasjer)\b", re.IGNORECASE
 )
+_ADDRESS_END = re.compile(r"^\w*(?:adress?|adresse|address|anschrift|aadress|osoite)$")
+"""A single word for an address of some kind is no name."""
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
@@ -76,7 +78,12 @@ def name_of(text: str, share: float = 0.6) -> str | None:
     letters = sum(map(str.isalpha, name))
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
-    if labels.is_title(bare) or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
+    if (
+        labels.is_title(bare)
+        or bare in labels.words("country")
+        or bare.split(" ")[-1] in labels.words("heading")
+        or _ADDRESS_END.search(bare)
+    ):
         return None
     if _is_staff(name) or CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None

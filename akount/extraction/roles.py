@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from akount.extraction.money import Amount
 
 _HEADING = 0.4  # "Total" over a column is more often that of the lines than that of the bill
 _INDIRECT = 0.75  # what a label above, or two cells away, is worth against one right beside the amount
+
+
+_TAXABLE = re.compile(r"\b(?:subject to|taxable|steuerpflichtig|soumis a|imponible|belastbaar)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,8 @@ def _modified(role: str, text: str) -> str:
     if role == "tax" and tokens & labels.words("without") and not inclusive:
         begins = plain(text).split(" ")[0] in labels.words("without")
         return "net" if begins or tokens & labels.words("sums") else "tax"
+    if role in ("total", "subtotal") and _TAXABLE.search(plain(text)):
+        return "net"
     if role in ("total", "subtotal") and exclusive and not inclusive:
         return "net"
     if role in ("subtotal", "net", "tax") and inclusive and not exclusive and tokens & labels.words("sums"):

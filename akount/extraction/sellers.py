@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
-from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, sender_line
+from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, firms_in_line, sender_line
 from akount.extraction.headers import Found, lead_of
 from akount.extraction.layout import Cell, Document, plain
 from akount.extraction.names import ALL_LABELS, CONTACT, HONORIFIC, LEGAL, is_business, is_firm, name_of
@@ -67,6 +67,9 @@ def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tupl
         sender = sender_line(cell)
         if sender is not None:
             yield 6.2 + domain_worth(sender, domains), Found(sender, cell, cell.span_box(0, len(sender)), 0)
+        elif not document.scanned:
+            for firm, box in firms_in_line(cell):
+                yield 2.6 + domain_worth(firm, domains), Found(firm, cell, box, 0)
     for cell in document.cells:
         name = name_of(cell.text)
         if name is None or _begins_with_label(cell) or sender_line(cell) is not None:

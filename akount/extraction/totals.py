@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -84,6 +85,23 @@ def _signals(total: Candidate, candidates: dict[Decimal, Candidate], chosen: Map
     bare = not total.reasons - {"largest", "repeated"}
     known = {"lead": lead, "parts": float("net" in chosen and "tax" in chosen), "bare": float(bare)}
     return dict.fromkeys(total.reasons, 1.0) | known
+
+
+def is_outdone(sums: Sums, labelled: Sequence[Labelled]) -> bool:
+    """Whether a larger amount that calls itself the total stands further down than the one chosen, and alone in its row."""
+    if "total" not in sums.chosen:
+        return False
+    total, place, _ = sums.chosen["total"]
+    rows = Counter(one.amount.cell.row for one in labelled if one.amount.looks_like_money)
+    return any(
+        one.role == "total"
+        and one.worth == 1
+        and one.amount.looks_like_money
+        and abs(one.amount.value) > abs(total)
+        and one.amount.cell.row > place.cell.row
+        and rows[one.amount.cell.row] == 1
+        for one in labelled
+    )
 
 
 def _candidates(labelled: Sequence[Labelled]) -> dict[Decimal, Candidate]:

@@ -418,3 +418,22 @@ def test_days_of_work_are_not_the_day_of_the_bill() -> None:
     days = [(60, 10 + at, f"0{at}/04/24 Review of the lease") for at in range(3, 7)]
     said = sums(("Total", "$100.00"), head=((60, 0, "Hazel & Linden LLP"), (60, 3, "October 8, 2024"), *days))
     assert said.get("issue_date") in (dt.date(2024, 10, 8), None)
+
+
+def test_a_larger_total_further_down_makes_the_one_above_doubtful() -> None:
+    below = sums(("Subtotal", "100.00"), ("VAT 20%", "20.00"), ("Grand total", "120.00"), ("Total", "172.08"))
+    alone = sums(("Subtotal", "100.00"), ("VAT 20%", "20.00"), ("Grand total", "120.00"))
+    assert (below.get("total"), alone.get("total")) == (Decimal(120), Decimal(120))
+    assert below.fields["total"].confidence <= 70 < alone.fields["total"].confidence
+
+
+def test_a_total_subject_to_tax_is_the_net_amount() -> None:
+    said = sums(("Total charges subject to VAT", "100.00"), ("VAT 20%", "20.00"), ("Total amount", "£120.00"))
+    assert values(said, "net", "tax", "total") == (Decimal(100), Decimal(20), Decimal(120))
+
+
+def test_an_original_is_numbered_by_its_own_title() -> None:
+    said = sums(
+        ("Total", "€100.00"), head=((60, 0, "Original invoice #100047"), (60, 1, "Order #2024-5531"), (60, 2, "19.04.2024"))
+    )
+    assert said.get("invoice_number") == "100047"

@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterator
 
 from akount.extraction import labels
-from akount.extraction.addresses import ADDRESS, POSTCODE, is_street
+from akount.extraction.addresses import ADDRESS, POSTCODE, block_below, is_street
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.names import ALL_LABELS, HONORIFIC, LEGAL, is_label, name_of
+from akount.extraction.names import ALL_LABELS, HONORIFIC, LEGAL, is_firm, is_label, name_of
 from akount.readings import Box
 
 _SEPARATORS = re.compile(r"\s*[\u00b7\u2022\u25cf\u2219|]\s*|\s+[-\u2013\u2014*.]\s*|(?<=\w)[-\u2013\u2014*]\s+|\s{2,}")
+_WAYS = ("from", "to", "von", "van", "aan", "for")
+"""Words that are a column of a timetable as well."""
 FOOT = 0.8
 """Where the foot of a page begins."""
+LOW = 0.5
+"""Where it may begin on a page that is not full."""
 _COMMAS = re.compile(r",\s+|,(?=\d{4,6}\b)|,(?=[^\W\d])")
 
 
@@ -23,6 +27,8 @@ def behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[st
     if not found or found[0].role != role or found[0].start > 3:
         return
     label = found[0]
+    if label.phrase in _WAYS and len(document.rows[cell.row].cells) > 3:
+        return
     rest = cell.text[label.end :]
     tidy = re.sub(r"^[\s:.\-\u2013]+", "", rest)
     colon = rest.lstrip().startswith(":")
@@ -36,8 +42,20 @@ def behind_label(document: Document, cell: Cell, role: str) -> Iterator[tuple[st
     for other in _after_label(document, cell):
         name = name_of(HONORIFIC.sub("", other.text), ALL_LABELS)
         if name is not None:
-            yield name, other, other.box
+            firm = None if is_firm(name) else _firm_under(document, other)
+            if firm is None:
+                yield name, other, other.box
+            elif plain(LEGAL.sub("", firm.text)):
+                yield firm.text, firm, firm.box
+            else:
+                yield f"{name} {firm.text}", other, other.box
             return
+
+
+def _firm_under(document: Document, name: Cell) -> Cell | None:
+    """The firm right under a name of a person or department of it, in one block; the legal form alone if the line broke."""
+    under = block_below(document, name, lines=1)
+    return under[0] if under and is_firm(under[0].text) and name_of(under[0].text) is not None else None
 
 
 def _rest_is_label(rest: str, role: str) -> bool:
@@ -84,9 +102,21 @@ def sender_line(cell: Cell) -> str | None:
     return name if name is not None and not ADDRESS.search(parts[0]) and not re.search(r"\d", parts[0]) else None
 
 
+def firms_in_line(cell: Cell) -> Iterator[tuple[str, Box]]:
+    """The firms among the parts of a line at the foot: "www.example.com · Example Ltd · reg. no. 4711"."""
+    if cell.box[1] < LOW:
+        return
+    parts = _SEPARATORS.split(cell.text)
+    for part in parts if len(parts) > 2 else ():
+        if part and is_firm(part) and name_of(part) is not None:
+            start = cell.text.index(part)
+            yield part, cell.span_box(start, start + len(part))
+
+
 def _is_in_town(part: str) -> bool:
     """Whether a part of an address is a street, with its number or without."""
-    return is_street(part) or (ADDRESS.search(part) is not None and not re.search(r"\d{4}", part))
+    british = re.search(r"\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b", part)
+    return is_street(part) or british is not None or (ADDRESS.search(part) is not None and not re.search(r"\d{4}", part))
 
 
 def domains_of(document: Document) -> set[str]:

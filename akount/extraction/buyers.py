@@ -104,7 +104,7 @@ def _recipient(document: Document) -> Found | None:
 
 def _is_sender(document: Document, block: _Block) -> bool:
     """By its place at the foot, or by ways to reach it in the address or close under it."""
-    if block.town.box[1] > FOOT or any(_REACHED.search(line.text) for line in block.lines):
+    if block.town.box[1] > FOOT or _is_letterhead(document, block) or any(_REACHED.search(line.text) for line in block.lines):
         return True
     under = [
         cell
@@ -112,6 +112,22 @@ def _is_sender(document: Document, block: _Block) -> bool:
         if min(abs(cell.box[0] - block.town.box[0]), abs(cell.box[2] - block.town.box[2])) < 0.03
     ]
     return any(_REACHED.search(cell.text) for cell in under[:5])
+
+
+def _is_letterhead(document: Document, block: _Block) -> bool:
+    """Whether the name over the address begins with what stands large at the top of the page, and nothing at its foot does."""
+    if block.name is None or block.marked:
+        return False
+    page = document.pages[0].number
+    return any(
+        cell.page == page
+        and cell.height > 1.3 * document.text_height
+        and block.name.plain.startswith(f"{cell.plain} ")
+        and name_of(cell.text) is not None
+        and not any(foot.box[1] > FOOT and foot.plain.startswith(f"{cell.plain} ") for foot in document.cells)
+        for row in document.rows[:4]
+        for cell in row.cells
+    )
 
 
 def _has_domain(block: _Block, domains: set[str]) -> bool:
@@ -139,6 +155,8 @@ def _blocks(document: Document) -> list[_Block]:
 def _top_name(over: Sequence[Cell]) -> Cell | None:
     """The highest line that can be a name; one word over the name of a firm rather says what the firm is to the sender."""
     names = [cell for cell in over if _is_name(cell)]
+    if len(names) > 1 and names[-1].height > 1.25 * names[-2].height:
+        names.pop()  # a letterhead right over the address
     if len(names) > 1 and " " not in names[-1].text and not is_firm(names[-1].text) and is_firm(names[-2].text):
         return names[-2]
     return names[-1] if names else None
@@ -171,7 +189,11 @@ def _firm_of(document: Document, person: Cell) -> Cell | None:
 
 def _for_shipping(document: Document, name: Cell) -> bool:
     above = document.above(name, rows=1)[:1]
-    return any(label.role == "ship" for other in above for label in labels.find(other.label_text, "party"))
+    return any(
+        label.role == "ship" and not re.search(r"\d", other.text[label.end :])
+        for other in above
+        for label in labels.find(other.label_text, "party")
+    )
 
 
 def _window_address(document: Document) -> Found | None:

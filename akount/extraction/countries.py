@@ -30,7 +30,8 @@ _STATES = (
 )
 _PLACES = {
     "US": rf"(?<![A-Z])(?:{_STATES})[ .]{{1,2}}\d{{5}}(?:-\d{{4}})?(?!\d)",
-    "GB": r"(?<![A-Z0-9])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Z0-9])",
+    "SG": r"(?i:\bsingapore\b)",
+    "GB": r"\bUK (?:LTD|PLC|LIMITED|Ltd|plc|Limited)\b|(?<![A-Z0-9])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Z0-9])",
     "CA": r"(?<![A-Z0-9])[ABCEGHJ-NPR-TVXY]\d[A-Z] ?\d[A-Z]\d(?![A-Z0-9])|(?m:[a-z]{3}(?:,\s?AB|,? (?:BC|MB|ON|QC|PQ))$)|"
     r"(?i:\b(?:alberta|ontario|manitoba|saskatchewan|british columbia|nova scotia)\b)",
     "AU": r"(?<![A-Z])(?:NSW|VIC|QLD|TAS|ACT)(?: \d{4}|(?![A-Z]))|(?<![A-Z])(?:SA|WA|NT) \d{4}(?!\d)",
@@ -64,7 +65,7 @@ def votes(document: Document) -> Counter[str]:
         for code in pattern.findall(text):
             country = "GR" if code == "EL" else "CH" if code == "CHE" else code
             found[country] += weight if country in MONEY else 0
-    for dialled in _DIAL.findall(text):
+    for dialled in _DIAL.findall(text.replace(" 00", " ") if document.scanned else text):  # tills number shops 0044
         country = _DIALS.get(dialled) or _DIALS.get(dialled[:2], "")
         found[country] += 2 if country else 0
     for domain in _DOMAIN.findall(text.lower()):

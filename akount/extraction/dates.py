@@ -35,7 +35,7 @@ MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in na
 
 _NUMERIC = re.compile(
     r"(?<![\d.,/])(?P<a>\d{4}|\d{1,2})\s?(?P<sep>[./\-–]|年)\s?(?P<b>\d{1,2})\s?(?:(?P=sep)|"
-    r"月)\s?(?P<c>\d{2}(?=[012]\d:[0-5]\d)|\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d))"
+    r"月)\s?(?P<c>\d{2}(?=[012]\d:[0-5]\d)|\d{4}(?=[ T]?\d{1,2}:\d\d)|(?:\d{4}|\d{2})(?![\d/])(?![.,-]\d(?!\d?:[0-5]\d)))"
 )
 _COMPACT = re.compile(r"(?<!\d)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
 _COMPACT_DAY_FIRST = re.compile(r"(?<!\d)(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(20\d{2})(?=\s+\d{1,2}:\d{2})")
@@ -50,7 +50,7 @@ _NAMED_FIRST = re.compile(
 )
 _YEAR_FIRST = re.compile(rf"(?<!\d)(?P<year>\d{{4}})[\s\-/.]{{1,2}}(?P<month>{_WORD})[\s\-/.]{{1,2}}(?P<day>\d{{1,2}})(?!\d)")
 
-_MONTH_FIRST_CURRENCIES, _MONTH_FIRST_COUNTRIES = {"USD"}, {"US", "CA"}
+_MONTH_FIRST_CURRENCIES, _MONTH_FIRST_COUNTRIES = {"USD", "PHP"}, {"US", "CA"}
 _EITHER_CURRENCIES = {"CAD"}
 """Where tills print either order, and people write both."""
 _TWELVE_HOURS = re.compile(r"\d:\d\d(?::\d\d)? ?[AaPp]\.?[Mm]\b")

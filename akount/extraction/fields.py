@@ -26,6 +26,9 @@ from akount.extraction import (
 from akount.extraction.layout import Cell, Document, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
+_OUTDONE = 70
+"""How sure at most of a total when a larger amount further down calls itself the total as well."""
+
 
 def read_document(document: Document, engine: str, version: str) -> Reading:
     """What the words of a document say. Never raises for any words; what is not found is absent."""
@@ -73,7 +76,15 @@ def _find_money(
             place, sure = sums.chosen["total"][1:]
             signals = {**sums.signals, "till": 1.0, "bare": 0.0}
             fields["total"] = replace(fields["total"], confidence=_weighed("total", sure, place.cell, document, signals))
+    if "total" in fields and not document.scanned and totals.is_outdone(sums, labelled):
+        fields["total"] = replace(fields["total"], confidence=min(_OUTDONE, fields["total"].confidence))
+    if document.scanned and "total" in fields and totals.names_a_lost_total(document, sums.chosen["total"][1]):
+        fields["total"] = replace(fields["total"], confidence=min(_LOST, fields["total"].confidence))
     return fields, items, sums, suspicions.found(document, sums, labelled)
+
+
+_LOST = 60
+"""How sure at most of a total when a word for it stands on the page without an amount."""
 
 
 def warm() -> None:
@@ -126,9 +137,12 @@ def _add_parties(fields: dict[str, Value], document: Document, engine: str, item
 
 
 def _cells_of(document: Document, items: list[lines.Item]) -> set[Cell]:
-    """The cells of the tables: between the first and the last position of each page."""
+    """The cells of the tables: between the heading and the last position of each page."""
     spans: dict[int, list[float]] = {}
     for item in items:
+        above = document.rows[max(0, item.row - 1)]
+        if not document.scanned and above.page == item.page and len(above.cells) > 2:
+            spans.setdefault(item.page, []).append(above.box[1])
         spans.setdefault(item.page, []).extend((item.box[1], item.box[3]))
     return {cell for cell in document.cells if cell.page in spans and min(spans[cell.page]) <= cell.box[1] < max(spans[cell.page])}
 

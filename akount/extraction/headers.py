@@ -51,7 +51,9 @@ _GUESS = 55
 """How sure at most of a date that is the 3rd of April or the 4th of March, and nothing says which."""
 _FROM_WORDS = re.compile(r"(?:\b(?:vom|von|dated|of|du|del|d\.d\.|z dnia|af|den|from)\s*:?\s*)$", re.IGNORECASE)
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis|au|al|t/m|until|do)\s*\d|^\s*[-–—]\s*\w")
-_RANGE_BEFORE = re.compile(r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$")
+_RANGE_BEFORE = re.compile(
+    r"\d\s*(?:-|–|—|to|bis|au|al|t/m|until)\s*$|\b(?:through|ending|period ended|weekending)\s*$", re.IGNORECASE
+)
 _REDUCED = re.compile(r"^(?:\w+ ){0,4}%? ?(?:skonto|cash discount|discount|escompte|sconto|descuento|korting|rabatt)\b")
 _UNREDUCED = re.compile(r"(?:ohne abzug|rein netto|netto|net|without deduction|sans escompte)\b")
 _DEBITED = re.compile(
@@ -65,9 +67,21 @@ _TIME = re.compile(r"\b[0-2]?\d[:.][0-5]\d(?:[:.][0-5]\d)?\b")
 def find_dates(document: Document, found: Sequence[Date]) -> tuple[FoundDate | None, FoundDate | None]:
     """The date of issue and the due date, each None when nothing speaks for one."""
     scored = [(date, *_date_role(document, date)) for date in found]
+    done = {id(date) for date, role, _ in scored if not role and _in_column(date, scored)}
+    scored = [(date, "other", 1.0) if id(date) in done else (date, role, worth) for date, role, worth in scored]
     issue = _issue_date(document, scored)
     due = max(((score, date) for date, role, score in scored if role == "due"), key=lambda one: one[0], default=None)
     return issue, FoundDate(due[1], min(_GUESS if due[1].guessed else 95, int(30 * due[0]))) if due else None
+
+
+def _in_column(date: Date, scored: Sequence[tuple[Date, str, float]]) -> bool:
+    """Whether a date is one of several that begin lines of a table: those are days of what was done."""
+    rows = {
+        other.cell.row
+        for other, role, _ in scored
+        if role in ("", "other") and other.cell.page == date.cell.page and abs(other.box[0] - date.box[0]) < 0.005
+    }
+    return date.start == 0 and len(rows) > 2
 
 
 def _issue_date(document: Document, scored: Sequence[tuple[Date, str, float]]) -> FoundDate | None:
@@ -138,6 +152,8 @@ def _number_before(document: Document, date: Date, before: str) -> tuple[str, fl
     if _REFERS.search(plain(before[: found[-1].start])):
         return ("other", 1.0)
     between = _FROM_WORDS.sub("", before[found[-1].end :].rstrip() + " ")
+    if _TO_ANOTHER.match(plain(between)):
+        return ("other", 1.0)
     if found[-1].role == "issue" and plain(between) and not re.search(r"\d", between):
         return ("other", 1.0)
     return ("issue", 2.4) if found[-1].role == "issue" else ("other", 1.0)
@@ -164,6 +180,8 @@ def _date_label_beside(document: Document, date: Date) -> tuple[str, float]:
             break
     for cell in [other for other in document.above(date.cell, rows=2) if overlap(other.box, date.box) > 0][:1]:
         found = labels.find(cell.label_text, "date")
+        if found and found[0].strength == labels.PLAIN and heading_at(document, cell.row)[0] is not None:
+            return "other", 1.0
         if found and not re.search(r"\d{4}", cell.text):
             return _strongest(found[:1], -0.3)
     return "", 0.0
@@ -185,6 +203,8 @@ _NO_NUMBER = re.compile(
     r"[Xx]{3}|^[A-Z]{2}\d{2}ZZZ\d|^(?:RM|Rs)\s?\d+\.\d{2}$|^(?:ABN|ACN|VAT|GST|SST|UEN|TIN|TRN|NIF|CIF|NIP|UID|CVR)\b|^100\d{12}$"
 )
 """The end of a card, the id of a creditor, money, and the beginning of a tax id: no number of a document."""
+_TO_ANOTHER = re.compile(r"(?:zu|zur|zum|to|for|against|sur|pour|alla|per|bij|do|til|till)\b")
+"""Behind "credit note": then the number and the date that follow are those of what is credited."""
 _REFERS = re.compile(
     r"\b(refers? to|related|linked|liee|bezug|original|previous|storno von)\b|"
     r"\b(zu|zur|zu der|zu unserer|against|for|alla|sulla|sur la|a la|bij|do|til|till)$",
@@ -239,8 +259,9 @@ def _of_another_label(text: str, label: labels.Label) -> bool:
 def _numbers_for(document: Document, cell: Cell, label: labels.Label, taken: dict[int, Date]) -> Iterator[tuple[float, Found]]:
     strength = _number_strength(label)
     says_number = strength > 3
-    if _REFERS.search(plain(cell.text[: label.start])):
-        strength -= 3.0
+    before = plain(cell.text[: label.start])
+    if _REFERS.search(before):
+        strength -= 0.9 if before == "original" and cell.row < 3 else 3.0  # a title: "Original invoice" on what is no copy
     if plain(cell.text[: label.start]) and label.strength == labels.PLAIN:
         strength -= 0.8
     rest = cell.text[label.end :]

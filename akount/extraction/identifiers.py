@@ -53,7 +53,7 @@ def is_iban(number: str) -> bool:
     """Whether the check digits are right."""
     from stdnum import iban
 
-    return bool(iban.is_valid(number))
+    return bool(iban.is_valid(number, check_country=False))
 
 
 def _trimmed_iban(text: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 
@@ -68,6 +68,7 @@ _CODE = r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])"
 _CURRENCY = rf"(?:{_SYMBOL}|{_CODE}|(?<![A-Za-z])[Kk]r\\.?(?![A-Za-z]))"
 _NUMBER = (
     r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+[.,]\d{2}(?!\d)"  # 1 234,56: spaces only with a decimal part behind them
+    r"|(?<![\d.,])\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?=\s?(?:Ft|Kč|zł|kr|€)(?!\w))"
     r"|\d{1,3}(?:['’.,]\d{2,3})*(?:['’.,]\d{3})+(?:[.,]\d{1,6})?(?!\d)"
     r"|\d+(?:\s?[.,]\s?\d{2}(?!\d)|[.,]\d{1,6})?(?!\d)"
     r"|(?<!\d)[.,]\d{2}(?!\d)"
@@ -115,9 +116,22 @@ def amounts(document: Document) -> list[Amount]:
     """Every number of the document in reading order, read with the decimal sign the document uses."""
     comma = uses_comma(document)
     thousandths = _THOUSANDTHS.search(document.text) is not None
-    return [
+    found = [
         amount for cell in document.cells for amount in amounts_in(cell, comma, scanned=document.scanned, thousandths=thousandths)
     ]
+    return _with_dollars(found) if document.scanned and "$" in document.text else found
+
+
+def _with_dollars(found: list[Amount]) -> list[Amount]:
+    """A 5 in front of an amount that stands elsewhere with its dollar sign was that sign, as OCR takes one for the other."""
+    dollars = {amount.value for amount in found if amount.currency is not None and amount.text.startswith("$")}
+
+    def mended(amount: Amount) -> Amount:
+        rest = amount.text[1:]
+        value = _decimal(rest) if amount.currency is None and amount.text.startswith("5") and amount.places == 2 else None
+        return replace(amount, value=value, currency="USD") if value is not None and value in dollars else amount
+
+    return [mended(amount) for amount in found]
 
 
 def uses_comma(document: Document) -> bool | None:

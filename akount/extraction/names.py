@@ -31,7 +31,7 @@ _LEGAL_END = re.compile(
 )
 """Legal forms that are a word, or a pair of letters, anywhere else than at the end of a name."""
 CONTACT = re.compile(
-    r"\b(tel|phone|fax|fon|telefon|mobile|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
+    r"\b(tel|tlf|phone|fax|fon|telefon|mobile(?=\W*[:\d])|email|e-mail|www|http|iban|bic|swift|hrb|vat|ust|siret|gst|page|seite)\b|"
     r"@|www\.|\.com\b|\.de\b|\+\d{2}",
     re.IGNORECASE,
 )
@@ -40,9 +40,12 @@ _SENTENCE = re.compile(
     r"was|will|with|this|zu|mit)\b",
     re.IGNORECASE,
 )
+_TOWN = re.compile(r"[a-z], ?[A-Z]{2}$")
 _STAFF = re.compile(
     r"\b(?:store ?manager|mgr|cashier|served by|kassierer(?:in)?|caissi(?:er|ere|\u00e8re)|cajer[oa]|kasjer)\b", re.IGNORECASE
 )
+_ADDRESS_END = re.compile(r"^\w*(?:adress?|adresse|address|anschrift|aadress|osoite)$")
+"""A single word for an address of some kind is no name."""
 ALL_LABELS = 0.8
 """The share of a text that must be labels, right behind a label, for it to be no name: "My Client" may be a customer."""
 _REGISTRATION = re.compile(
@@ -75,7 +78,12 @@ def name_of(text: str, share: float = 0.6) -> str | None:
     letters = sum(map(str.isalpha, name))
     if letters < 3 or letters < 0.6 * len(name.replace(" ", "")) or len(name) > 70:
         return None
-    if labels.is_title(bare) or bare in labels.words("country") or bare.split(" ")[-1] in labels.words("heading"):
+    if (
+        labels.is_title(bare)
+        or bare in labels.words("country")
+        or bare.split(" ")[-1] in labels.words("heading")
+        or _ADDRESS_END.search(bare)
+    ):
         return None
     if _is_staff(name) or CONTACT.search(name) or POSTCODE.search(name) or ":" in name or "%" in name:
         return None
@@ -86,7 +94,7 @@ def name_of(text: str, share: float = 0.6) -> str | None:
 
 def _is_place(name: str) -> bool:
     """Whether it is a part of an address rather than a name: 12 Market Street is no market."""
-    if name[:1].isdigit() and ADDRESS.search(name):
+    if (name[:1].isdigit() and ADDRESS.search(name)) or _TOWN.search(name):
         return not is_firm(name)
     return not is_business(name) and (ADDRESS.search(name) is not None or is_street(name))
 

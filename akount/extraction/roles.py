@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from akount.extraction.money import Amount
 
 _HEADING = 0.4  # "Total" over a column is more often that of the lines than that of the bill
 _INDIRECT = 0.75  # what a label above, or two cells away, is worth against one right beside the amount
+
+
+_TAXABLE = re.compile(r"\b(?:subject to|taxable|steuerpflichtig|soumis a|imponible|belastbaar)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,9 @@ class _LabelFinder:
 
     def in_table(self, amount: Amount) -> Labelled | None:
         """By the heading, if it is a strong one, unless a word stands right in front; in the row of sums it counts in full."""
+        beside = self.between_tables(amount)
+        if beside is not None:
+            return beside
         heading, front = self.in_column(amount), self.in_row(amount)
         left = [cell for cell in self.document.rows[amount.cell.row].cells if cell.box[0] < amount.cell.box[0]][-1:]
         if front is not None and front.role not in ("total", "subtotal") and left and not self.by_cell[id(left[0])]:
@@ -61,6 +68,17 @@ class _LabelFinder:
             return heading if front is not None and numbered else None
         sums = front is not None and front.role in ("total", "subtotal")
         return replace(heading, worth=1.0) if sums else heading
+
+    def between_tables(self, amount: Amount) -> Labelled | None:
+        """By the word for a sum right in front, when money stands further left in the row: that is another table's."""
+        row = [cell for cell in self.document.rows[amount.cell.row].cells if cell.box[0] <= amount.cell.box[0]]
+        if len(row) < 2 or amount.cell.label_text[: amount.start].strip(" :=*-€$£"):
+            return None
+        before = self.by_cell[id(row[-2])]
+        words = row[-2].label_text[max((one.end for one in before), default=0) :]
+        money = any(one.looks_like_money for cell in row[:-1] for one in self.by_cell[id(cell)])
+        found = self.label_in(words, amount, 1.0) if money else None
+        return found if found is not None and found.role in ("total", "net", "subtotal", "due", "tax") else None
 
     def is_tabular(self, amount: Amount) -> bool:
         """Whether other money stands in the row: then the words over the columns tell them apart, not the one in front."""
@@ -182,6 +200,8 @@ def _modified(role: str, text: str) -> str:
     if role == "tax" and tokens & labels.words("without") and not inclusive:
         begins = plain(text).split(" ")[0] in labels.words("without")
         return "net" if begins or tokens & labels.words("sums") else "tax"
+    if role in ("total", "subtotal") and _TAXABLE.search(plain(text)):
+        return "net"
     if role in ("total", "subtotal") and exclusive and not inclusive:
         return "net"
     if role in ("subtotal", "net", "tax") and inclusive and not exclusive and tokens & labels.words("sums"):

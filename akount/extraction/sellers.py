@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
-from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, sender_line
+from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, firms_in_line, sender_line
 from akount.extraction.headers import Found, lead_of
 from akount.extraction.layout import Cell, Document, plain
-from akount.extraction.names import ALL_LABELS, CONTACT, LEGAL, is_business, is_firm, name_of
+from akount.extraction.names import ALL_LABELS, CONTACT, HONORIFIC, LEGAL, is_business, is_firm, name_of
 
 _DOUBT = 85
 """Below this confidence of OCR a name is the less likely one: scribbles and stamps stand at the top as well."""
@@ -67,12 +67,15 @@ def _seller_candidates(document: Document, buyer: Found | None) -> Iterator[tupl
         sender = sender_line(cell)
         if sender is not None:
             yield 6.2 + domain_worth(sender, domains), Found(sender, cell, cell.span_box(0, len(sender)), 0)
+        elif not document.scanned:
+            for firm, box in firms_in_line(cell):
+                yield 2.6 + domain_worth(firm, domains), Found(firm, cell, box, 0)
     for cell in document.cells:
         name = name_of(cell.text)
         if name is None or _begins_with_label(cell) or sender_line(cell) is not None:
             continue
         name = _with_first_line(document, cell, name)
-        if buyer is not None and plain(name) == plain(buyer.value):
+        if buyer is not None and plain(HONORIFIC.sub("", name)) == plain(buyer.value):
             continue
         worth = _seller_worth(document, cell, name, repeats, domains) - (4.0 if cell in zone else 0.0)
         if buyer is None and _is_addressee(document, cell, others) and not domain_worth(name, domains):

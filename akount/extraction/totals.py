@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -86,6 +87,23 @@ def _signals(total: Candidate, candidates: dict[Decimal, Candidate], chosen: Map
     return dict.fromkeys(total.reasons, 1.0) | known
 
 
+def is_outdone(sums: Sums, labelled: Sequence[Labelled]) -> bool:
+    """Whether a larger amount that calls itself the total stands further down than the one chosen, and alone in its row."""
+    if "total" not in sums.chosen:
+        return False
+    total, place, _ = sums.chosen["total"]
+    rows = Counter(one.amount.cell.row for one in labelled if one.amount.looks_like_money)
+    return any(
+        one.role == "total"
+        and one.worth == 1
+        and one.amount.looks_like_money
+        and abs(one.amount.value) > abs(total)
+        and one.amount.cell.row > place.cell.row
+        and rows[one.amount.cell.row] == 1
+        for one in labelled
+    )
+
+
 def _candidates(labelled: Sequence[Labelled]) -> dict[Decimal, Candidate]:
     """By value. Whole numbers without a currency count only behind a strong label, or when nothing has decimals."""
     with_places = [one for one in labelled if one.amount.looks_like_money and one.amount.value]
@@ -142,6 +160,7 @@ def _score(
     _prefer_rounded(candidates, values["rounding"])
     if document.scanned:
         _prefer_whole(candidates, {abs(value) for value in values["tendered"]})
+        _prefer_reduced(candidates, {abs(one.amount.value) for one in labelled if one.role == "allowance" and one.worth == 1})
 
 
 def _score_label(one: Candidate) -> None:
@@ -207,6 +226,33 @@ def _prefer_whole(candidates: dict[Decimal, Candidate], given: set[Decimal]) -> 
                 whole.score = max(whole.score, rest.score + 0.5)
 
 
+def _prefer_reduced(candidates: dict[Decimal, Candidate], reductions: set[Decimal]) -> None:
+    """Of two sums of a till, both called its total, the one below from which the discount between them was taken."""
+    for value, before in candidates.items():
+        for part in reductions:
+            after = candidates.get(value - part)
+            if after is None or not {"label"} <= before.reasons & after.reasons:
+                continue
+            if before.places[0].amount.cell.row < after.places[0].amount.cell.row:
+                after.score = max(after.score, before.score + 0.5)
+
+
+def names_a_lost_total(document: Document, total: Amount) -> bool:
+    """Whether a strong word for the total stands alone in a row, as where OCR missed the amount printed large beside it, and the
+    total that was chosen is called otherwise."""
+    if any(label.role == "total" for label in labels.find(document.rows[total.cell.row].text, "money")):
+        return False
+    return any(_is_lone_total(document, row.index) for row in document.rows)
+
+
+def _is_lone_total(document: Document, at: int) -> bool:
+    row = document.rows[at]
+    found = labels.find(row.text, "money")
+    if len(row.cells) > 1 or not found or found[0].role != "total" or found[0].strength != labels.STRONG:
+        return False
+    return found[0].start == 0 and found[0].end >= len(row.text.rstrip(" :*=.")) and not any(char.isdigit() for char in row.text)
+
+
 def _score_arithmetic(
     one: Candidate, values: dict[str, set[Decimal]], candidates: dict[Decimal, Candidate], *, scanned: bool
 ) -> None:
@@ -216,7 +262,9 @@ def _score_arithmetic(
     if any(value - tax - extra in bases for tax in values["tax"] if tax for extra in extras):
         one.score += 2.0
         one.reasons.add("net+tax")
-    elif any(value - tax in candidates and plausible(value - tax, tax) for tax in values["tax"] if tax):
+    elif any(value - tax in candidates and plausible(value - tax, tax) for tax in values["tax"] if tax) or (
+        not scanned and _is_with_charge(one, bases, values["charge"])
+    ):
         one.score += 1.0
         one.reasons.add("net+tax")
     if scanned and len(values["taxes"]) > 1 and _is_base_and_taxes(value, values["taxes"], candidates):
@@ -234,6 +282,11 @@ def _score_arithmetic(
     if any(value - adjust in candidates for adjust in values["rounding"] if adjust and abs(adjust) < 1):
         one.score += 0.7
         one.reasons.add("rounded")
+
+
+def _is_with_charge(one: Candidate, bases: set[Decimal], charges: set[Decimal]) -> bool:
+    """Whether what calls itself the total is another sum and a charge, as on bills without tax."""
+    return one.best.role in ("total", "due") and any(one.value - charge in bases for charge in charges if charge)
 
 
 def _is_base_and_taxes(value: Decimal, taxes: set[Decimal], candidates: dict[Decimal, Candidate]) -> bool:

@@ -387,3 +387,53 @@ def test_the_day_of_a_direct_debit_is_when_it_is_due() -> None:
     text = "Der Betrag wird am 21.10.2024 von Ihrem Konto abgebucht."
     said = sums(("Summe", "EUR 100.00"), head=((60, 0, "Hazel Works Ltd"), (350, 6, "Datum 07.10.2024"), (60, 9, text)))
     assert values(said, "issue_date", "due_date") == (dt.date(2024, 10, 7), dt.date(2024, 10, 21))
+
+
+def test_a_table_of_taxes_beside_the_sums_does_not_name_them() -> None:
+    heading = ("Product", "Qty", "Unit price", "Total (excl. tax)")
+    taxes = ((60, "Goods"), (130, "20 %"), (190, "100.00"), (250, "20.00"))
+    said = printed(
+        (60, 0, "Hazel Works Ltd"),
+        (350, 6, "Invoice number: 4711"),
+        (350, 7, "Invoice date: 17 May 2024"),
+        *table(14, heading, ("Hinges", "4", "20.00", "80.00"), ("Glue", "1", "20.00", "20.00")),
+        *((x, 18, text) for x, text in zip((60, 130, 190, 250), ("Tax detail", "Rate", "Base", "Tax"), strict=True)),
+        (370, 18, "Total (excl. tax)"),
+        (470, 18, "100.00"),
+        *((x, 19, text) for x, text in taxes),
+        (370, 19, "Total"),
+        (470, 19, "120.00"),
+    )
+    assert values(said, "net", "total") == (Decimal(100), Decimal(120))
+
+
+def test_what_is_paid_besides_fees_belongs_to_the_total() -> None:
+    said = sums(
+        ("Total fees", "$100.00"), ("Disbursements", "$41.20"), ("Prior balance", "$12.00"), ("Total balance due", "$141.20")
+    )
+    assert said.get("total") == Decimal("141.20")
+
+
+def test_days_of_work_are_not_the_day_of_the_bill() -> None:
+    days = [(60, 10 + at, f"0{at}/04/24 Review of the lease") for at in range(3, 7)]
+    said = sums(("Total", "$100.00"), head=((60, 0, "Hazel & Linden LLP"), (60, 3, "October 8, 2024"), *days))
+    assert said.get("issue_date") in (dt.date(2024, 10, 8), None)
+
+
+def test_a_larger_total_further_down_makes_the_one_above_doubtful() -> None:
+    below = sums(("Subtotal", "100.00"), ("VAT 20%", "20.00"), ("Grand total", "120.00"), ("Total", "172.08"))
+    alone = sums(("Subtotal", "100.00"), ("VAT 20%", "20.00"), ("Grand total", "120.00"))
+    assert (below.get("total"), alone.get("total")) == (Decimal(120), Decimal(120))
+    assert below.fields["total"].confidence <= 70 < alone.fields["total"].confidence
+
+
+def test_a_total_subject_to_tax_is_the_net_amount() -> None:
+    said = sums(("Total charges subject to VAT", "100.00"), ("VAT 20%", "20.00"), ("Total amount", "£120.00"))
+    assert values(said, "net", "tax", "total") == (Decimal(100), Decimal(20), Decimal(120))
+
+
+def test_an_original_is_numbered_by_its_own_title() -> None:
+    said = sums(
+        ("Total", "€100.00"), head=((60, 0, "Original invoice #100047"), (60, 1, "Order #2024-5531"), (60, 2, "19.04.2024"))
+    )
+    assert said.get("invoice_number") == "100047"

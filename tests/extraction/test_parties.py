@@ -90,3 +90,35 @@ def test_who_sold_on_a_marketplace_is_the_sender_not_whose_foot_it_is() -> None:
     market = ((8, 3, "kaufwelt.de"), (8, 95, "Kaufwelt Services GmbH, Ringstr. 3, 10115 Berlin"))
     seller, buyer = parties(*market, *block(8, 10, *GUEST), *block(60, 20, "Verkauft von", *SENDER))
     assert (seller, buyer) == (SENDER[0], GUEST[0])
+
+
+def test_of_a_person_and_a_firm_under_a_label_the_firm_is_the_buyer() -> None:
+    seller, buyer = parties(*block(8, 6, *SENDER, PHONE), *block(8, 20, "Bill to", "Marketing", "Quiet Rooms GmbH", "Am Hafen 12"))
+    assert (seller, buyer) == (SENDER[0], "Quiet Rooms GmbH")
+
+
+def test_a_legal_form_alone_in_the_next_line_belongs_to_the_name() -> None:
+    seller, _ = parties(*block(8, 10, *GUEST), *block(60, 20, "Verkauft von", "Tannhof Metallbau", "GmbH"))
+    assert seller == "Tannhof Metallbau GmbH"
+
+
+def test_a_town_of_great_britain_in_the_line_at_the_foot_makes_it_an_address() -> None:
+    foot = (8, 92, "Skylark Mobile Limited, The Connection, Newbury, Berkshire RG14 2FN. Registered No 1471587")
+    seller, buyer = parties(*block(8, 16, "Mrs Fiona Rattray", "14 Glenbrook Road", "Perth PH2 0AX"), foot)
+    assert (seller, buyer) == ("Skylark Mobile Limited", "Fiona Rattray")
+
+
+def test_the_columns_of_a_timetable_announce_nobody() -> None:
+    head = [(8 + 18 * at, 30, text) for at, text in enumerate(("From", "To", "Flight", "Class", "Date"))]
+    trip = [(8 + 18 * at, 32, text) for at, text in enumerate(("ZURICH ZRH", "LISBON LIS", "AU2084", "Y", "14OCT24"))]
+    assert parties(*block(8, 6, *SENDER, PHONE), *head, *trip)[0] == SENDER[0]
+
+
+def test_a_firm_in_the_middle_of_the_line_at_the_foot_is_the_sender() -> None:
+    foot = (20, 92, "www.wijzerhosting.example · support@wijzerhosting.example · Wijzer Hosting B.V. · KvK 60112233")
+    assert parties(*block(8, 20, "Billed to", "Quiet Rooms", "Zuidplein 30"), foot) == ("Wijzer Hosting B.V.", "Quiet Rooms")
+
+
+def test_a_word_for_an_address_is_no_name() -> None:
+    side_by_side = [*block(8, 20, "Bill to:", GUEST[0]), (50, 20, "Verzendadres")]
+    assert parties(*block(8, 6, *SENDER, PHONE), *side_by_side) == (SENDER[0], GUEST[0])

@@ -157,3 +157,37 @@ def test_a_name_may_begin_with_an_article_and_is_not_that_of_the_manager(name: s
         ("TOTAL", "5.75"),
     )
     assert till(*rows).get("seller_name") == name
+
+
+def test_a_dollar_sign_that_was_read_as_a_five_is_one_where_the_amount_stands_elsewhere() -> None:
+    rows = (("Lamb chops", "30.00"), ("Cheese", "13.75"), ("SUBTOTAL", "$43.75"), ("TOTAL", "543.75"), ("EFT", "$43.75"))
+    assert till(*HEAD, *rows, ("TOTAL includes GST", "$2.22")).get("total") == Decimal("43.75")
+    assert till(*HEAD, ("Sofa", "543.75"), ("TOTAL", "543.75")).get("total") == Decimal("543.75")
+
+
+def test_of_two_totals_the_one_after_the_discount_is_meant() -> None:
+    rows = (("Total bruto de itens", "46,38"), ("Desconto sobre item", "-5,33"), ("TOTAL R$", "41,05"), ("PIX", "41,05"))
+    assert till(*HEAD, *rows).get("total") == Decimal("41.05")
+
+
+def test_thousands_are_parted_by_a_space_before_a_currency_without_decimals() -> None:
+    reading = till(*HEAD, ("Bor", ""), ("\u00d6SSZESEN: 6 485 Ft", ""))
+    assert (reading.get("total"), reading.get("currency")) == (Decimal(6485), "HUF")
+
+
+def test_a_word_for_the_total_that_stands_alone_makes_another_total_doubtful() -> None:
+    rows = (("Beer", "144,30"), ("Mezisou\u010det", "144,30"), ("Zaokrouhlen\u00ed", "-0,30"))
+    lost = till(*HEAD, *rows, ("CELKEM KC", ""), ("Hotovost", "200,00"))
+    assert "total" not in lost.fields or lost.fields["total"].confidence < 80
+
+
+def test_the_day_of_what_is_returned_is_not_that_of_the_return() -> None:
+    rows = (("RETOURE", ""), ("Gutschrift zu Bon 5512 vom 22.04.2025", ""), ("Bits", "-24,90"), ("SUMME EUR", "-24,90"))
+    assert str(till(("BAUMARKT GMBH", ""), *rows, ("26.04.2025 11:20", "")).get("issue_date")) == "2025-04-26"
+
+
+@pytest.mark.parametrize(
+    ("foot", "currency"), [("TOPKDV 4,82", "TRY"), ("PPN 5,797", "IDR"), ("BOOTMAKERS UK LTD", "GBP"), ("ST 0044 T 12", None)]
+)
+def test_taxes_and_firms_tell_the_currency_and_numbers_of_shops_do_not(foot: str, currency: str | None) -> None:
+    assert till(*HEAD, ("Coffee", "5.75"), ("TOTAL", "5.75"), (foot, "")).get("currency") == currency

@@ -38,17 +38,27 @@ def draw_till(facts: Facts, rng: random.Random) -> tuple[bytes, dict[str, Any]]:
     sheet.text(left, y + 10, say["total"], 12, bold=True)
     sheet.text(right, y + 10, facts.money(total), 12, bold=True, align="right")
     y += 26
-    if rng.random() < 0.6:
-        given = (total / 10 + 1).to_integral_value() * 10
-        for label, amount in ((say["cash"], given), (say["change"], given - total)):
-            sheet.text(left, y, label, 9)
-            sheet.text(right, y, facts.money(amount, bare=True), 9, align="right")
-            y += 13
+    for label, amount in _paid(say, total, rng):
+        sheet.text(left, y, label, 9)
+        sheet.text(right, y, facts.money(amount, bare=True), 9, align="right")
+        y += 13
     sheet.text(left, y + 6, say["tax"].format(rate=facts.plain_number(facts.rate)), 8)
     sheet.text(right, y + 6, facts.money(tax, bare=True), 8, align="right")
     sheet.text(WIDTH / 2, y + 28, say["thanks"], 8, align="center")
     truth = {"document_type": "invoice", "seller_name": shop, "issue_date": facts.issued.isoformat(), "total": str(total)}
     return sheet.bytes(), truth | {"currency": facts.currency}
+
+
+def _paid(say: dict[str, str], total: Decimal, rng: random.Random) -> list[tuple[str, Decimal]]:
+    """How it was paid: with more than enough, with a gift card and the rest otherwise, or nothing is said."""
+    how = rng.random()
+    if how < 0.45:
+        given = (total / 10 + 1).to_integral_value() * 10
+        return [(say["cash"], given), (say["change"], given - total)]
+    if how < 0.7 and total > 2:
+        part = (total / 2).to_integral_value()
+        return [(say["voucher"], -part), (say["rest"], total - part)]
+    return []
 
 
 def _head(sheet: Sheet, facts: Facts, say: dict[str, str], shop: str, rng: random.Random) -> float:

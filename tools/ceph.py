@@ -183,12 +183,15 @@ def main() -> int:
     parser.add_argument("--packages", type=Path, default=Path("build/ceph"))
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run beside it, after --")
     asked = parser.parse_args()
+    command = asked.command[asked.command[:1] == ["--"] :]
+    if not command:
+        parser.error("say after -- what is to be run beside it")
     started = time.monotonic()
     with gateway(asked.packages) as ceph:
         print(f"Ceph's gateway answers at {ceph.endpoint} after {time.monotonic() - started:.0f} s", flush=True)
         keys = {"TEST_S3_ACCESS_KEY": ACCESS_KEY, "TEST_S3_SECRET_KEY": SECRET_KEY}
         environment = os.environ | {"TEST_S3_ENDPOINT": ceph.endpoint, **keys}
-        return subprocess.run([word for word in asked.command if word != "--"], env=environment, check=False).returncode
+        return subprocess.run(command, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

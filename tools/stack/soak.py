@@ -59,7 +59,7 @@ def sample(stack: Stack) -> dict[str, float]:
     found["jobs not ended"] = ask(stack.ground.database_url, WAITING)[0].n
     with redis.Redis.from_url(stack.ground.redis.url) as client:
         found["connections to Redis"] = client.info("clients")["connected_clients"]
-        found["bytes in Redis"] = client.info("memory")["used_memory_dataset"]
+        found["bytes of keys in Redis"] = sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter())
     return found
 
 

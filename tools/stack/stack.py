@@ -169,8 +169,10 @@ def own_memory(process: psutil.Process) -> float:
     """MiB that it has asked for itself; what a fork still shares with its parent counts in both, so writing to it adds nothing.
     Not the pages of files or of Postgres' shared buffers: these have a size that does not change, and how much of it a process is
     said to hold goes by who else on the machine has looked at the same page."""
-    rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-    return int(rollup.partition("\nAnonymous:")[2].split()[0]) / 1024
+    _, found, size = Path(f"/proc/{process.pid}/smaps_rollup").read_text().partition("\nAnonymous:")
+    if not found:  # it ends at this moment
+        raise psutil.NoSuchProcess(process.pid)
+    return int(size.split()[0]) / 1024
 
 
 @contextlib.contextmanager

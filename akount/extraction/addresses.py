@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from akount.extraction.headers import Found
+from akount.extraction.found import Found
 from akount.extraction.layout import Cell, Document
 from akount.readings import Box
 

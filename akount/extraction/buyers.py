@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
 from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, sender_line
-from akount.extraction.headers import Found
+from akount.extraction.found import Found
 from akount.extraction.layout import Cell, Document, plain
 from akount.extraction.names import HONORIFIC, is_firm, name_of
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from akount.extraction import countries
-from akount.extraction.headers import Found
+from akount.extraction.found import Found
 from akount.extraction.layout import Cell, Document, plain
 from akount.extraction.money import KRONE, SYMBOLS, Amount, currency_codes
 from akount.readings import Box

@@ -11,18 +11,20 @@ from akount.extraction import (
     buyers,
     confidence,
     currencies,
+    date_roles,
     dates,
-    headers,
     identifiers,
     labels,
     lines,
     money,
+    numbers,
     roles,
     sellers,
     suspicions,
     tills,
     totals,
 )
+from akount.extraction.found import Found
 from akount.extraction.layout import Cell, Document, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
@@ -100,7 +102,7 @@ def _amount(sums: totals.Sums, name: str) -> Decimal | None:
     return sums.chosen[name][0] if name in sums.chosen else None
 
 
-def _add(fields: dict[str, Value], name: str, found: headers.Found | None, document: Document, engine: str) -> None:
+def _add(fields: dict[str, Value], name: str, found: Found | None, document: Document, engine: str) -> None:
     if found is not None:
         text = clean_text(found.value)
         if text:
@@ -113,14 +115,14 @@ def _add(fields: dict[str, Value], name: str, found: headers.Found | None, docum
 
 def _add_dates(fields: dict[str, Value], document: Document, currency: str | None, engine: str) -> None:
     found = dates.dates(document, currency)
-    issue, due = headers.find_dates(document, found)
+    issue, due = date_roles.find_dates(document, found)
     for name, one in (("issue_date", issue), ("due_date", due)):
         if one is not None:
             place = one.date
             evidence = _evidence(place.cell, place.box, place.text, engine)
             fields[name] = Value(place.day, _weighed(name, one.confidence, place.cell, document, one.signals), evidence)
-    _add(fields, "invoice_number", headers.find_number(document, found), document, engine)
-    _add(fields, "payment_terms", headers.find_terms(document), document, engine)
+    _add(fields, "invoice_number", numbers.find_number(document, found), document, engine)
+    _add(fields, "payment_terms", numbers.find_terms(document), document, engine)
 
 
 def _add_parties(fields: dict[str, Value], document: Document, engine: str, items: list[lines.Item]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from akount.extraction.addresses import address_of
-from akount.extraction.headers import Found
+from akount.extraction.found import Found
 from akount.extraction.layout import Cell, Document, plain
 from akount.readings import Box
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from akount.extraction import labels
 from akount.extraction.addresses import ADDRESS, POSTCODE, address_of, block_above, block_below, is_street
 from akount.extraction.announced import FOOT, behind_label, domain_worth, domains_of, firms_in_line, sender_line
-from akount.extraction.headers import Found, lead_of
+from akount.extraction.found import Found, lead_of
 from akount.extraction.layout import Cell, Document, plain
 from akount.extraction.names import ALL_LABELS, CONTACT, HONORIFIC, LEGAL, is_business, is_firm, name_of
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from akount.extraction import labels
-from akount.extraction.headers import lead_of
+from akount.extraction.found import lead_of
 from akount.extraction.layout import Document
 from akount.extraction.money import Amount
 from akount.extraction.nets import CENT, ZERO, net_and_tax, plausible, untaxed

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from akount.extraction import confidence
-from akount.extraction.headers import LEAD
+from akount.extraction.found import LEAD
 from akount.readings import reading_to_json
 from tools.reading.reads import Case, Outcome, cases, read_all
 from tools.reading.scoring import judged

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import io
+import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from akount import intake, photos
 from akount.errors import Unreadable
+from akount.extraction import sandbox
 from akount.extraction.engines import Loads
 from akount.extraction.sandbox import Limits, Sandbox, SharedSandbox
 from akount.intake import HEAD, media_type
@@ -141,12 +144,19 @@ def test_what_may_be_read_comes_in(name: str, opener: SharedSandbox, tmp_path: P
         intake.look(opener, file, media_type(file.head(HEAD)), 5)
 
 
-def test_what_cannot_be_told_in_time_is_left_to_the_worker(opener: SharedSandbox, tmp_path: Path) -> None:
+def test_what_cannot_be_told_in_time_is_left_to_the_worker(
+    opener: SharedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with came(tmp_path, REFUSED["a PDF with a password"][0]()) as file:
-        intake.look(opener, file, "application/pdf", 0.0001)
         with opener.held(1):
             intake.look(opener, file, "application/pdf", 0.1)
         intake.look(opener, file, "application/pdf", 0)
+        with opener.held(1) as held:
+            held.close()
+            held.start()
+            os.kill(held.pids[0], signal.SIGSTOP)
+        monkeypatch.setattr(sandbox, "GRACE_SECONDS", 0)
+        intake.look(opener, file, "application/pdf", 0.1)
 
 
 @pytest.fixture(scope="module")

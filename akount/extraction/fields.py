@@ -28,9 +28,6 @@ from akount.extraction.found import Found
 from akount.extraction.layout import Cell, Document, turn_box
 from akount.readings import MAX_LINES, Box, Evidence, Reading, Value, clean_text
 
-_OUTDONE = 70
-"""How sure at most of a total when a larger amount further down calls itself the total as well."""
-
 
 def read_document(document: Document, engine: str, version: str) -> Reading:
     """What the words of a document say. Never raises for any words; what is not found is absent."""
@@ -78,15 +75,10 @@ def _find_money(
             place, sure = sums.chosen["total"][1:]
             signals = {**sums.signals, "till": 1.0, "bare": 0.0}
             fields["total"] = replace(fields["total"], confidence=_weighed("total", sure, place.cell, document, signals))
-    if "total" in fields and not document.scanned and totals.is_outdone(sums, labelled):
-        fields["total"] = replace(fields["total"], confidence=min(_OUTDONE, fields["total"].confidence))
-    if document.scanned and "total" in fields and totals.names_a_lost_total(document, sums.chosen["total"][1]):
-        fields["total"] = replace(fields["total"], confidence=min(_LOST, fields["total"].confidence))
+    if "total" in fields:
+        most = totals.most_sure(document, sums, labelled)
+        fields["total"] = replace(fields["total"], confidence=min(most, fields["total"].confidence))
     return fields, items, sums, suspicions.found(document, sums, labelled)
-
-
-_LOST = 60
-"""How sure at most of a total when a word for it stands on the page without an amount."""
 
 
 def warm() -> None:

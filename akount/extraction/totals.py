@@ -48,6 +48,12 @@ class Candidate:
         return max(reversed(self.places), key=_label_score)
 
 
+_OUTDONE = 70
+"""How sure at most of a total when a larger amount further down calls itself the total as well."""
+_LOST = 60
+"""How sure at most of a total that OCR read when a word for it stands on the page without an amount."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sums:
     """The chosen amounts, each with the place it was read from and a confidence 0-100."""
@@ -87,10 +93,15 @@ def _signals(total: Candidate, candidates: dict[Decimal, Candidate], chosen: Map
     return dict.fromkeys(total.reasons, 1.0) | known
 
 
-def is_outdone(sums: Sums, labelled: Sequence[Labelled]) -> bool:
+def most_sure(document: Document, sums: Sums, labelled: Sequence[Labelled]) -> int:
+    """How sure one may be of the total that was chosen: 100, or less where another amount of the page puts it in doubt."""
+    if document.scanned:
+        return _LOST if _names_a_lost_total(document, sums.chosen["total"][1]) else 100
+    return _OUTDONE if _is_outdone(sums, labelled) else 100
+
+
+def _is_outdone(sums: Sums, labelled: Sequence[Labelled]) -> bool:
     """Whether a larger amount that calls itself the total stands further down than the one chosen, and alone in its row."""
-    if "total" not in sums.chosen:
-        return False
     total, place, _ = sums.chosen["total"]
     rows = Counter(one.amount.cell.row for one in labelled if one.amount.looks_like_money)
     return any(
@@ -237,7 +248,7 @@ def _prefer_reduced(candidates: dict[Decimal, Candidate], reductions: set[Decima
                 after.score = max(after.score, before.score + 0.5)
 
 
-def names_a_lost_total(document: Document, total: Amount) -> bool:
+def _names_a_lost_total(document: Document, total: Amount) -> bool:
     """Whether a strong word for the total stands alone in a row, as where OCR missed the amount printed large beside it, and the
     total that was chosen is called otherwise."""
     if any(label.role == "total" for label in labels.find(document.rows[total.cell.row].text, "money")):
